@@ -1,0 +1,80 @@
+// Bundles every part into dist/, the folder that the VSIX carries and the commands run from.
+import { build } from 'esbuild';
+import { cp, mkdir, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const out = join(root, 'dist');
+const production = process.argv.includes('--production');
+const require = createRequire(import.meta.url);
+
+const common = {
+  absWorkingDir: root,
+  bundle: true,
+  outdir: out,
+  sourcemap: production ? false : 'linked',
+  minify: production,
+  logLevel: 'warning',
+  metafile: true,
+};
+
+const node = {
+  ...common,
+  platform: 'node',
+  target: 'node22',
+  format: 'esm',
+  outExtension: { '.js': '.mjs' },
+  external: ['onnxruntime-node'],
+  // CommonJS packages inside an ES module bundle still call require.
+  banner: {
+    js: "import { createRequire as repscopeRequire } from 'node:module'; const require = repscopeRequire(import.meta.url);",
+  },
+};
+
+const entries = (list) =>
+  Object.fromEntries(Object.entries(list).filter(([, path]) => existsSync(join(root, path))));
+
+await rm(out, { recursive: true, force: true });
+await mkdir(out, { recursive: true });
+await Promise.all([
+  build({
+    ...node,
+    entryPoints: entries({
+      cli: 'src-core/cli/main.ts',
+      worker: 'src-core/jobs/worker.ts',
+      server: 'server/main.ts',
+    }),
+  }),
+  build({
+    ...common,
+    platform: 'node',
+    target: 'node22',
+    format: 'cjs',
+    outExtension: { '.js': '.cjs' },
+    external: ['vscode'],
+    entryPoints: entries({ extension: 'client/extension.ts' }),
+  }),
+  build({
+    ...common,
+    minify: true,
+    platform: 'browser',
+    target: 'es2022',
+    format: 'iife',
+    outdir: join(out, 'webviews'),
+    entryPoints: entries({
+      panel: 'webviews/src/panel.ts',
+      inspector: 'webviews/src/inspector.ts',
+      report: 'webviews/src/report.ts',
+    }),
+    loader: { '.css': 'css' },
+  }),
+]);
+
+const grammars = dirname(require.resolve('@vscode/tree-sitter-wasm'));
+await mkdir(join(out, 'grammars'));
+for (const name of ['tree-sitter', 'tree-sitter-python', 'tree-sitter-typescript', 'tree-sitter-tsx', 'tree-sitter-javascript']) {
+  await cp(join(grammars, `${name}.wasm`), join(out, 'grammars', `${name}.wasm`));
+}

@@ -1,0 +1,74 @@
+import type { DeviceChoice, DeviceReport } from '../engine/engine.ts';
+import type { ErrorData } from '../errors.ts';
+import type { Result } from '../results/schema.ts';
+
+export type Pool = 'mean' | 'last' | 'cls' | 'none';
+
+/** What feeds the models and which of their values are kept. */
+export interface CaptureOptions {
+  /** Probe spec; the embedded default where absent. */
+  probe?: string;
+  /** Globs over layer names; the model's default layers where absent. */
+  layers?: string[];
+  pool?: Pool;
+  device?: DeviceChoice;
+  /** Folder of the activation cache; nothing is kept where absent. */
+  cacheFolder?: string;
+  /** Bound on memory for activations, in bytes. */
+  memoryLimit?: number;
+}
+
+export interface AnalyzeJob extends CaptureOptions {
+  kind: 'analyze';
+  analysis: string;
+  /** Model paths, hub ids or matrices (`a.npy`, `b.npz#key`, …), absolute or relative to `cwd`. */
+  inputs: string[];
+  params: Record<string, unknown>;
+  cwd: string;
+}
+
+export interface CompareJob extends CaptureOptions {
+  kind: 'compare';
+  inputs: [string, string];
+  params: Record<string, unknown>;
+  cwd: string;
+}
+
+export interface CaptureJob extends CaptureOptions {
+  kind: 'capture';
+  input: string;
+  cwd: string;
+  /** The `.safetensors` file to write, one tensor a layer. */
+  out: string;
+}
+
+export interface DevicesJob {
+  kind: 'devices';
+}
+
+export type Job = AnalyzeJob | CompareJob | CaptureJob | DevicesJob;
+
+/** What each kind of job answers. */
+export interface JobAnswers {
+  analyze: Result;
+  compare: Result;
+  capture: { out: string; layers: { name: string; shape: [number, number] }[]; warnings: string[] };
+  devices: DeviceReport[];
+}
+export type JobAnswer<J extends Job> = JobAnswers[J['kind']];
+
+export interface Progress {
+  /** 0–1 over the whole job. */
+  fraction: number;
+  message: string;
+}
+
+/** Parent → worker. */
+export type ToWorker = { type: 'job'; id: number; job: Job } | { type: 'cancel'; id: number };
+
+/** Worker → parent. */
+export type FromWorker =
+  | { type: 'progress'; id: number; progress: Progress }
+  | { type: 'done'; id: number; answer: JobAnswers[keyof JobAnswers] }
+  | { type: 'failed'; id: number; error: ErrorData }
+  | { type: 'log'; line: string };

@@ -1,0 +1,149 @@
+import type { DeviceReport } from '../engine/engine.ts';
+import type { Family } from '../analyses/definition.ts';
+import type { CaptureOptions } from '../jobs/messages.ts';
+import type { ModelOutline } from '../models/model.ts';
+import type { Result, RunSummary } from '../results/schema.ts';
+import { notification, request } from './message.ts';
+
+/** `initializationOptions` of the language server. All optional: a plain LSP client sends none. */
+export interface InitializationOptions {
+  /** Folder for runs and activations; the command line's own where absent. */
+  storage?: string;
+  /** False in a workspace that the user does not trust: models are shown, never run. */
+  trusted?: boolean;
+  /** The client runs `repscope.analyzeModel` and `repscope.compareModels` itself (pickers). */
+  clientCommands?: boolean;
+}
+
+/** Settings under `repscope`, pulled by `workspace/configuration`. */
+export interface Settings {
+  device: 'auto' | 'cpu' | 'webgpu' | 'cuda';
+  codeLens: { enabled: boolean };
+  /** Probe spec for analyses started from the editor; empty for the embedded default. */
+  probe: string;
+  /** Bytes that activations may take. */
+  memoryLimit: number;
+  /** Seconds after which an idle worker ends. */
+  workerIdleSeconds: number;
+}
+
+export const defaultSettings: Settings = {
+  device: 'auto',
+  codeLens: { enabled: true },
+  probe: '',
+  memoryLimit: 2 * 1024 ** 3,
+  workerIdleSeconds: 60,
+};
+
+/** One parameter of an analysis, for pickers and forms. */
+export interface ParameterInfo {
+  name: string;
+  type: 'number' | 'boolean' | 'string' | 'choice';
+  choices?: string[];
+  default: unknown;
+  description: string;
+}
+
+export interface AnalysisInfo {
+  id: string;
+  family: Family;
+  title: string;
+  summary: string;
+  arity: 1 | 2;
+  params: ParameterInfo[];
+  values: Record<string, string>;
+  headline: string;
+  formula: string;
+  citation: string;
+  misleads: string;
+}
+
+/** A place in a document that names a model. */
+export interface ModelReference {
+  /** Document URI. */
+  uri: string;
+  range: { start: Position; end: Position };
+  /** As written (constants followed): path or hub id. */
+  name: string;
+  /** Absolute path, where it resolves. */
+  path?: string;
+}
+interface Position {
+  line: number;
+  character: number;
+}
+
+/** A model of the workspace with all the places that name it. */
+export interface WorkspaceModel {
+  path: string;
+  name: string;
+  references: ModelReference[];
+}
+
+export interface AnalyzeParams extends CaptureOptions {
+  analysis: string;
+  /** Absolute paths, hub ids or matrix specs. */
+  inputs: string[];
+  params?: Record<string, unknown>;
+  /** Progress is reported on this token by `$/progress`. */
+  workDoneToken?: string | number;
+}
+export interface CompareParams extends CaptureOptions {
+  inputs: [string, string];
+  params?: Record<string, unknown>;
+  workDoneToken?: string | number;
+}
+export interface RunAnswer {
+  run: RunSummary;
+  result: Result;
+  /** Set where the result could not be stored; it is then only here. */
+  storeProblem?: string;
+}
+
+/** Client → server: all analyses with parameters, for pickers. */
+export const ListAnalyses = request<null, AnalysisInfo[]>('repscope/analyses');
+/** Client → server: models that open and saved documents of the workspace refer to. */
+export const ListModels = request<null, WorkspaceModel[]>('repscope/models');
+/** Client → server: what a model file says of itself. Never runs it. */
+export const InspectModel = request<{ path: string }, ModelOutline>('repscope/inspect');
+/** Client → server: run an analysis; cancellable; refused without trust. */
+export const Analyze = request<AnalyzeParams, RunAnswer>('repscope/analyze');
+/** Client → server: compare two models layer by layer; cancellable; refused without trust. */
+export const Compare = request<CompareParams, RunAnswer>('repscope/compare');
+/** Client → server: stored runs, newest first. */
+export const ListRuns = request<null, RunSummary[]>('repscope/runs');
+/** Client → server: one stored result. */
+export const GetRun = request<{ id: string }, RunAnswer>('repscope/run');
+/** Client → server. */
+export const DeleteRun = request<{ id: string }, null>('repscope/deleteRun');
+/** Client → server: a stored result as text of the asked format. */
+export const ExportRun = request<{ id: string; format: 'json' | 'csv' | 'html' }, string>(
+  'repscope/export',
+);
+/** Client → server: devices this machine offers, and why not the rest. */
+export const ListDevices = request<null, DeviceReport[]>('repscope/devices');
+/** Client → server: process id of the worker and whether a job runs, for health display. */
+export const WorkerStatus = request<null, { pid: number | null; busy: boolean }>(
+  'repscope/workerStatus',
+);
+/** Client → server: the user granted trust. */
+export const TrustGranted = notification<null>('repscope/trustGranted');
+
+/** Server → client: the list of runs changed. */
+export const RunsChanged = notification<null>('repscope/runsChanged');
+/** Server → client: the list of workspace models changed. */
+export const ModelsChanged = notification<null>('repscope/modelsChanged');
+
+/** Commands that a lens or hover names. The first two are the client's, the rest the server's. */
+export const commands = {
+  /** Arguments: path. */
+  analyzeModel: 'repscope.analyzeModel',
+  /** Arguments: path. */
+  compareModels: 'repscope.compareModels',
+  /** Arguments: run id. */
+  showRun: 'repscope.showRun',
+  /** `workspace/executeCommand`, arguments: AnalyzeParams. Answers RunAnswer. */
+  serverAnalyze: 'repscope.server.analyze',
+  /** `workspace/executeCommand`, arguments: CompareParams. Answers RunAnswer. */
+  serverCompare: 'repscope.server.compare',
+} as const;
