@@ -75,6 +75,12 @@ await Promise.all([
 
 const grammars = dirname(require.resolve('@vscode/tree-sitter-wasm'));
 await mkdir(join(out, 'grammars'));
-for (const name of ['tree-sitter', 'tree-sitter-python', 'tree-sitter-typescript', 'tree-sitter-tsx', 'tree-sitter-javascript']) {
+for (const name of [
+  'tree-sitter',
+  'tree-sitter-python',
+  'tree-sitter-typescript',
+  'tree-sitter-tsx',
+  'tree-sitter-javascript',
+]) {
   await cp(join(grammars, `${name}.wasm`), join(out, 'grammars', `${name}.wasm`));
 }

@@ -32,13 +32,7 @@ export type Outcome = Pick<Result, 'values' | 'estimator' | 'preprocessing'> &
   Partial<Pick<Result, 'null' | 'interval'>> & { views: View[] };
 
 export type Family =
-  | 'similarity'
-  | 'geometry'
-  | 'collapse'
-  | 'features'
-  | 'interventions'
-  | 'weights'
-  | 'dynamics';
+  'similarity' | 'geometry' | 'collapse' | 'features' | 'interventions' | 'weights' | 'dynamics';
 
 /** Everything there is to know of one analysis: one file, one such object. */
 export interface AnalysisDefinition<P extends z.ZodObject = z.ZodObject> {

@@ -15,7 +15,11 @@ export function nodeIsRecentEnough(version = process.versions.node) {
 export function bundledNode(fromUrl) {
   try {
     const manifest = createRequire(fromUrl).resolve('node/package.json');
-    const binary = join(dirname(manifest), 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
+    const binary = join(
+      dirname(manifest),
+      'bin',
+      process.platform === 'win32' ? 'node.exe' : 'node',
+    );
     return existsSync(binary) ? binary : undefined;
   } catch {
     return undefined;

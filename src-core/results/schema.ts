@@ -7,8 +7,7 @@ export type Real = z.infer<typeof real>;
 const values: z.ZodType<ResultValue> = z.lazy(() =>
   z.union([real, z.string(), z.boolean(), z.array(values), z.record(z.string(), values)]),
 );
-export type ResultValue =
-  Real | string | boolean | ResultValue[] | { [key: string]: ResultValue };
+export type ResultValue = Real | string | boolean | ResultValue[] | { [key: string]: ResultValue };
 
 const numbers = z.union([real, z.array(real), z.array(z.array(real))]);
 
@@ -111,9 +110,7 @@ export const resultSchema = z.object({
   estimator: z.string(),
   preprocessing: z.string(),
   values: z.record(z.string(), values),
-  null: z
-    .object({ mean: numbers, sd: numbers, p: numbers, permutations: z.number() })
-    .optional(),
+  null: z.object({ mean: numbers, sd: numbers, p: numbers, permutations: z.number() }).optional(),
   interval: z
     .object({ low: numbers, high: numbers, level: z.number(), bootstrap: z.number() })
     .optional(),
