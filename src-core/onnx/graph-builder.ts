@@ -104,7 +104,11 @@ export function tensorProto(
   writer.tag(2, Varint).int32(onnxTypes[dtype]).tag(8, LengthDelimited).string(name);
   if (content instanceof Uint8Array) return field(writer, 9, content).finish();
   for (const [key, value] of Object.entries(content)) {
-    const entry = new BinaryWriter().tag(1, LengthDelimited).string(key).tag(2, LengthDelimited).string(String(value));
+    const entry = new BinaryWriter()
+      .tag(1, LengthDelimited)
+      .string(key)
+      .tag(2, LengthDelimited)
+      .string(String(value));
     field(writer, 13, entry.finish());
   }
   return writer.tag(14, Varint).int32(1).finish();
@@ -216,8 +220,17 @@ export class GraphBuilder {
   }
 
   finish(): Uint8Array {
-    const model = new BinaryWriter().tag(1, Varint).int64(10).tag(2, LengthDelimited).string('repscope');
-    const opset = new BinaryWriter().tag(1, LengthDelimited).string('').tag(2, Varint).int64(this.#opset).finish();
+    const model = new BinaryWriter()
+      .tag(1, Varint)
+      .int64(10)
+      .tag(2, LengthDelimited)
+      .string('repscope');
+    const opset = new BinaryWriter()
+      .tag(1, LengthDelimited)
+      .string('')
+      .tag(2, Varint)
+      .int64(this.#opset)
+      .finish();
     return field(field(model, 7, this.#graph.finish()), 8, opset).finish();
   }
 }
