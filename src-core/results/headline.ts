@@ -1,0 +1,39 @@
+import type { Real, Result, ResultValue } from './schema.ts';
+
+/** A number as a person would write it: three significant digits, no exponent where none is needed. */
+export function shortNumber(value: Real): string {
+  if (value === null) return 'n/a';
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(1);
+  return String(Number(value.toPrecision(size >= 100 ? Math.ceil(Math.log10(size + 1)) : 3)));
+}
+
+const isReal = (value: ResultValue | undefined): value is Real =>
+  value === null || typeof value === 'number';
+
+/**
+ * The line that lists, lenses and hovers show: the headline value as it stands, a profile as
+ * `first → last`, a layers × layers matrix as the mean of matching layers between two models and as
+ * first against last layer within one.
+ */
+export function headlineOf(result: Result, key: string): string {
+  const value = result.values[key];
+  if (isReal(value)) return `${key} ${shortNumber(value)}`;
+  if (!Array.isArray(value)) return result.analysis;
+  const rows = value as ResultValue[];
+  const first = rows[0];
+  if (rows.every(isReal)) {
+    const last = rows.at(-1)!;
+    return rows.length === 1
+      ? `${key} ${shortNumber(rows[0]!)}`
+      : `${key} ${shortNumber(rows[0]!)} → ${shortNumber(last)}`;
+  }
+  if (!Array.isArray(first)) return key;
+  const matrix = rows as Real[][];
+  if (new Set(result.inputs.map((input) => input.uri)).size === 1) {
+    return `${key} first–last layer ${shortNumber(matrix[0]?.at(-1) ?? null)}`;
+  }
+  const diagonal = matrix.flatMap((row, index) => row[index] ?? []);
+  const mean = diagonal.reduce((sum, item) => sum + item, 0) / diagonal.length;
+  return `${key} ${shortNumber(diagonal.length > 0 ? mean : null)} (mean of matching layers)`;
+}

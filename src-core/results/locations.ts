@@ -1,0 +1,24 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+/**
+ * Where the command line, and any LSP client that names no folder, keeps runs and activations:
+ * `REPSCOPE_STORAGE`, else the platform's folder for user data.
+ */
+export function defaultStorage(env: NodeJS.ProcessEnv = process.env): string {
+  if (env['REPSCOPE_STORAGE']) return env['REPSCOPE_STORAGE'];
+  const home = homedir();
+  switch (process.platform) {
+    case 'win32':
+      return join(env['LOCALAPPDATA'] ?? join(home, 'AppData', 'Local'), 'Repscope');
+    case 'darwin':
+      return join(home, 'Library', 'Application Support', 'Repscope');
+    default:
+      return join(env['XDG_DATA_HOME'] ?? join(home, '.local', 'share'), 'repscope');
+  }
+}
+
+/** Folder of captured activations below a storage folder. */
+export function activationFolder(storage: string): string {
+  return join(storage, 'activations');
+}
