@@ -1,0 +1,115 @@
+import { basename } from 'node:path';
+import type { NamedRows, Side } from '../analyses/definition.ts';
+import { captureLayers } from '../capture/capture.ts';
+import { openFeed } from '../capture/feed.ts';
+import type { Engine } from '../engine/device-engine.ts';
+import { UserError } from '../errors.ts';
+import { selectLayers } from '../models/layers.ts';
+import type { Model } from '../models/model.ts';
+import { openModel } from '../models/open.ts';
+import { looksLikeHubId, resolveModel } from '../models/resolve.ts';
+import type { Result } from '../results/schema.ts';
+import { isMatrixSpec, openMatrix, type MatrixFile } from '../tensor/matrix-file.ts';
+import { defaultSettings } from '../protocol/language-server.ts';
+import type { CaptureOptions, Pool } from './messages.ts';
+
+export interface OpenedInput {
+  side: Side;
+  /** As results describe them, one entry a layer. */
+  inputs: Result['inputs'];
+  probe?: NonNullable<Result['probe']>;
+  close(): Promise<void>;
+}
+
+export interface InputEnvironment {
+  cwd: string;
+  options: CaptureOptions;
+  engine: Engine;
+  warn(message: string): void;
+  step(fraction: number, message: string): Promise<void>;
+}
+
+/** A matrix file as one unlayered side, or a model captured over the probe as a layered one. */
+export async function openInput(spec: string, environment: InputEnvironment): Promise<OpenedInput> {
+  const { cwd } = environment;
+  // A model wins over a matrix where both would do: `model.safetensors` beside a config.json.
+  if (isMatrixSpec(spec) && !(await isCheckpoint(spec, cwd))) {
+    return matrixInput(spec, await openMatrix(spec, cwd));
+  }
+  return modelInput(spec, await openModel(await locateModel(spec, cwd)), environment);
+}
+
+/** The model's path. */
+export async function locateModel(name: string, cwd: string): Promise<string> {
+  const path = await resolveModel(name, [cwd]);
+  if (path !== undefined) return path;
+  throw new UserError(
+    'missing',
+    name,
+    looksLikeHubId(name)
+      ? 'no such file, and no such model in the local Hugging Face cache'
+      : 'no such file',
+    'check the path, or download the model first',
+  );
+}
+
+async function isCheckpoint(spec: string, cwd: string): Promise<boolean> {
+  if (!spec.endsWith('.safetensors')) return false;
+  const path = await resolveModel(spec, [cwd]);
+  return path !== undefined && (await openModel(path)).outline.runnable;
+}
+
+async function matrixInput(spec: string, matrix: MatrixFile): Promise<OpenedInput> {
+  return {
+    side: { name: matrix.label, layered: false, layers: [matrix] },
+    inputs: [describe(spec, null, matrix, await matrix.sha256())],
+    close: () => matrix.close(),
+  };
+}
+
+async function modelInput(
+  spec: string,
+  model: Model,
+  environment: InputEnvironment,
+): Promise<OpenedInput> {
+  const { options, cwd, engine, warn, step } = environment;
+  const { outline } = model;
+  if (!outline.runnable) {
+    throw new UserError(
+      'unsupported',
+      spec,
+      `cannot be run: ${outline.notRunnableBecause ?? 'it has no graph'}`,
+      'name a model with a graph, or a matrix as FILE#KEY',
+    );
+  }
+  const pool: Pool = options.pool ?? 'mean';
+  const layers = selectLayers(outline, options.layers).map((layer) => layer.name);
+  const feed = await openFeed(model, options.probe, cwd);
+  const rows = await captureLayers(
+    { model, layers, feed, pool },
+    {
+      engine,
+      ...(options.cacheFolder === undefined ? {} : { cacheFolder: options.cacheFolder }),
+      memoryLimit: options.memoryLimit ?? defaultSettings.memoryLimit,
+      warn,
+      step,
+    },
+  );
+  const sha256 = await model.fingerprint();
+  if (feed.spec === 'default' && feed.description.includes('noise')) warn(feed.description);
+  return {
+    side: { name: basename(outline.path), layered: true, layers: rows },
+    inputs: rows.map((layer) => describe(spec, layer.label, layer, sha256)),
+    probe: { spec: feed.spec, description: feed.description, sha256: feed.sha256, pool },
+    close: () => Promise.resolve(),
+  };
+}
+
+function describe(
+  uri: string,
+  layer: string | null,
+  rows: Pick<NamedRows, 'n' | 'd' | 'dtype'>,
+  sha256: string,
+): Result['inputs'][number] {
+  return { uri, layer, shape: [rows.n, rows.d], dtype: rows.dtype, sha256 };
+}
