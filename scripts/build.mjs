@@ -1,22 +1,26 @@
-// Bundles every part into dist/, the folder that the VSIX carries and the commands run from.
+// Bundles every part into dist/, the folder that the commands run from, or into the folder given
+// by --out: the VSIX has bundles of its own, made with --production.
 import { build } from 'esbuild';
 import { cp, mkdir, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 
+const { values: flags } = parseArgs({
+  options: { production: { type: 'boolean' }, out: { type: 'string', default: 'dist' } },
+});
 const root = fileURLToPath(new URL('..', import.meta.url));
-const out = join(root, 'dist');
-const production = process.argv.includes('--production');
+const out = resolve(root, flags.out);
 const require = createRequire(import.meta.url);
 
 const common = {
   absWorkingDir: root,
   bundle: true,
   outdir: out,
-  sourcemap: production ? false : 'linked',
-  minify: production,
+  sourcemap: flags.production ? false : 'linked',
+  minify: flags.production ?? false,
   logLevel: 'warning',
   metafile: true,
 };

@@ -1,0 +1,117 @@
+// Packages the extension: node scripts/package.mjs [--target linux-x64|…|none]
+//
+// The package is staged from a list of what belongs in it, so nothing else can slip in. It holds
+// native code for one platform; the target `none` holds no native code and only inspects models.
+import { createVSIX } from '@vscode/vsce';
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { cp, mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const require = createRequire(new URL('../src-core/', import.meta.url));
+
+export const targets = ['linux-x64', 'linux-arm64', 'darwin-arm64', 'win32-x64', 'win32-arm64'];
+const MAX_BYTES = 80 * 1024 * 1024;
+
+/** Beside dist/, which is built for the package. */
+const files = ['README.md', 'CHANGELOG.md', 'LICENSE', 'package.nls.json', 'media'];
+
+/** What only a checkout needs. */
+const notInManifest = [
+  'private',
+  'workspaces',
+  'scripts',
+  'allowScripts',
+  'devDependencies',
+  'type',
+];
+
+/** Package for `target` and answer the path of the VSIX. */
+export async function packageExtension(target = `${process.platform}-${process.arch}`) {
+  if (target !== 'none' && !targets.includes(target)) {
+    throw new Error(`--target ${target}: unknown; one of ${[...targets, 'none'].join(', ')}`);
+  }
+  const stage = join(root, 'build', 'stage', target);
+  const out = join(root, 'build', 'vsix', target);
+  for (const folder of [stage, out]) {
+    await rm(folder, { recursive: true, force: true });
+    await mkdir(folder, { recursive: true });
+  }
+  const manifest = await stageExtension(stage, target);
+  const name = [manifest.name, ...(target === 'none' ? [] : [target]), manifest.version].join('-');
+  await createVSIX({
+    cwd: stage,
+    packagePath: join(out, `${name}.vsix`),
+    ...(target === 'none' ? {} : { target }),
+    dependencies: false,
+    allowMissingRepository: true,
+    rewriteRelativeLinks: false,
+  });
+  return onlyPackage(out);
+}
+
+async function stageExtension(stage, target) {
+  const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+  for (const key of notInManifest) delete manifest[key];
+  manifest.engines = { vscode: manifest.engines.vscode };
+  await writeFile(join(stage, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+  for (const file of files) await cp(join(root, file), join(stage, file), { recursive: true });
+  build(join(stage, 'dist'));
+  if (target !== 'none') await copyEngine(join(stage, 'dist', 'node_modules'), target);
+  return manifest;
+}
+
+function build(out) {
+  const args = [join(root, 'scripts', 'build.mjs'), '--production', '--out', out];
+  const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' });
+  if (status !== 0) throw new Error('the production build failed');
+}
+
+/** onnxruntime with the native library of one platform, where dist/worker.mjs finds it. */
+async function copyEngine(modules, target) {
+  const engine = dirname(require.resolve('onnxruntime-node/package.json'));
+  const common = packageFolder(createRequire(join(engine, 'package.json')), 'onnxruntime-common');
+  const native = join('bin', 'napi-v6', ...target.split('-'));
+  if (!existsSync(join(engine, native))) throw new Error(`onnxruntime-node has no ${native}`);
+  const code = (path) => !/\.(map|d\.ts)$/.test(path);
+  const copy = (from, name, part) =>
+    cp(join(from, part), join(modules, name, part), {
+      recursive: true,
+      filter: (path) => code(relative(from, path)),
+    });
+  await copy(engine, 'onnxruntime-node', 'package.json');
+  await copy(engine, 'onnxruntime-node', 'dist');
+  await copy(engine, 'onnxruntime-node', native);
+  await copy(common, 'onnxruntime-common', 'package.json');
+  await copy(common, 'onnxruntime-common', join('dist', 'cjs'));
+}
+
+/** Folder of the package `name`, whose exports may hide its manifest. */
+function packageFolder(from, name) {
+  let folder = dirname(from.resolve(name));
+  while (!folder.endsWith(join('node_modules', name))) folder = dirname(folder);
+  return folder;
+}
+
+async function onlyPackage(folder) {
+  const packages = (await readdir(folder)).filter((name) => name.endsWith('.vsix'));
+  if (packages.length !== 1)
+    throw new Error(`${folder}: ${packages.length} packages, expected one`);
+  const path = join(folder, packages[0]);
+  const { size } = await stat(path);
+  if (size > MAX_BYTES)
+    throw new Error(`${path}: ${megabytes(size)}, more than ${megabytes(MAX_BYTES)}`);
+  console.log(`${relative(root, path)}: ${megabytes(size)}`);
+  return path;
+}
+
+const megabytes = (bytes) => `${(bytes / 1024 ** 2).toFixed(1)} MB`;
+
+if (import.meta.main) {
+  const { values } = parseArgs({ options: { target: { type: 'string' } } });
+  await packageExtension(values.target);
+}
