@@ -230,7 +230,7 @@ export class SafetensorsWriter {
       throw writeError(path, error);
     });
     const writer = new SafetensorsWriter(path, temporary, handle, plan);
-    await writer.#write(Buffer.concat([length, text]));
+    await writer.#append(Buffer.concat([length, text]));
     return writer;
   }
 
