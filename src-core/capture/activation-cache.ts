@@ -46,5 +46,4 @@ export class ActivationCache {
       return undefined;
     }
   }
-
 }

@@ -42,7 +42,9 @@ export async function captureLayers(
 ): Promise<NamedRows[]> {
   const { model, layers, feed, pool } = request;
   const cache =
-    environment.cacheFolder === undefined ? undefined : new ActivationCache(environment.cacheFolder);
+    environment.cacheFolder === undefined
+      ? undefined
+      : new ActivationCache(environment.cacheFolder);
   await environment.step(0, `Reading ${model.outline.name}`);
   const fingerprint = cache ? await model.fingerprint() : '';
   const keyOf = (layer: string) => ({ model: fingerprint, probe: feed.sha256, layer, pool });
@@ -130,7 +132,7 @@ async function forEachBatch(
     );
   }
   let size = fixedBatch ?? 4;
-  for (let start = 0; start < usable; ) {
+  for (let start = 0; start < usable;) {
     const end = Math.min(start + size, usable);
     const { feeds, tokens } = await feed.batch(start, end);
     const begun = performance.now();

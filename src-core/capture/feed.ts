@@ -119,7 +119,12 @@ function digits(model: Model, spec: string): Promise<Feed | undefined> {
 function noise(model: Model, spec: string): Feed {
   const count = spec.includes(':') ? Number(spec.slice(spec.indexOf(':') + 1)) : undefined;
   if (count !== undefined && !(Number.isInteger(count) && count > 0)) {
-    throw new UserError('usage', `probe '${spec}'`, 'the count is not a whole number', 'use noise:500');
+    throw new UserError(
+      'usage',
+      `probe '${spec}'`,
+      'the count is not a whole number',
+      'use noise:500',
+    );
   }
   const probe = noiseProbe(count === undefined ? {} : { n: count });
   return {
@@ -135,7 +140,8 @@ function noise(model: Model, spec: string): Feed {
 /** Each row of an array file is one sample, shaped as the model's only input says. */
 async function array(model: Model, spec: string, cwd: string): Promise<Feed> {
   const [input, ...others] = model.outline.inputs;
-  if (!input || others.length > 0) throw misfit(model, spec, 'an array feeds models with one input');
+  if (!input || others.length > 0)
+    throw misfit(model, spec, 'an array feeds models with one input');
   const matrix = await openMatrix(spec, cwd);
   const shape = input.shape.slice(1);
   const unknown = shape.filter((dimension) => typeof dimension !== 'number');
@@ -156,7 +162,10 @@ async function array(model: Model, spec: string, cwd: string): Promise<Feed> {
     n: matrix.n,
     spec,
     description: `${matrix.n} rows of ${matrix.label}`,
-    sha256: createHash('sha256').update(await matrix.sha256()).update(spec).digest('hex'),
+    sha256: createHash('sha256')
+      .update(await matrix.sha256())
+      .update(spec)
+      .digest('hex'),
     batch: async (start, end) => {
       const data = Float32Array.from(await matrix.rows(start, end));
       return {

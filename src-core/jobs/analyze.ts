@@ -35,7 +35,7 @@ export async function analyze(
       opened.push(await openInput(spec, { cwd: job.cwd, options: job, engine, warn, step }));
     }
     const inputs = opened.flatMap((input) => input.inputs);
-    checkPaired(opened, definition);
+    checkPaired(opened, definition.arity);
     const outcome = await definition.run(
       opened.map((input) => input.side),
       params as z.infer<z.ZodObject>,
@@ -84,13 +84,13 @@ function checkCount({ id, arity }: AnalysisDefinition, specs: readonly string[])
   );
 }
 
-function checkPaired(opened: readonly OpenedInput[], { id }: AnalysisDefinition): void {
+function checkPaired(opened: readonly OpenedInput[], arity: 1 | 2): void {
   const [first, second] = opened;
-  if (!second && first?.side.layered === false && id === 'cka') {
+  if (arity === 2 && !second && first?.side.layered === false) {
     throw new UserError(
       'usage',
-      id,
-      'compares representations, and one matrix is only one',
+      first.inputs[0]!.uri,
+      'is one representation, and this analysis compares two',
       'name a second matrix, or a model with several layers',
     );
   }
@@ -130,4 +130,3 @@ function finite(result: Omit<Result, 'warnings'>, warnings: Set<string>): Result
   const rest = clean({ ...result, values: {} }, '') as Omit<Result, 'warnings'>;
   return resultSchema.parse({ ...rest, values, warnings: [...warnings] });
 }
-

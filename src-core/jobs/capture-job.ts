@@ -37,7 +37,10 @@ export async function capture(
       for (let start = 0; start < layer.n; start += blockRows) {
         const end = Math.min(start + blockRows, layer.n);
         await writer.write(Float32Array.from(await layer.rows(start, end)));
-        await hooks.step(0.9 + (0.1 * (index + end / layer.n)) / layers.length, `Writing ${job.out}`);
+        await hooks.step(
+          0.9 + (0.1 * (index + end / layer.n)) / layers.length,
+          `Writing ${job.out}`,
+        );
       }
     }
     await writer.finish();
@@ -45,5 +48,9 @@ export async function capture(
     await writer.abort();
     throw error;
   }
-  return { out, layers: layers.map(({ label, n, d }) => ({ name: label, shape: [n, d] })), warnings };
+  return {
+    out,
+    layers: layers.map(({ label, n, d }) => ({ name: label, shape: [n, d] })),
+    warnings,
+  };
 }

@@ -7,11 +7,11 @@ import { UserError } from '../errors.ts';
 import { selectLayers } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
 import { openModel } from '../models/open.ts';
-import { looksLikeHubId, resolveModel } from '../models/resolve.ts';
+import { locateModel } from '../models/locate.ts';
+import { resolveModel } from '../models/resolve.ts';
 import type { Result } from '../results/schema.ts';
 import { isMatrixSpec, openMatrix, type MatrixFile } from '../tensor/matrix-file.ts';
-import { defaultSettings } from '../protocol/language-server.ts';
-import type { CaptureOptions, Pool } from './messages.ts';
+import { defaultMemoryLimit, type CaptureOptions, type Pool } from './messages.ts';
 
 export interface OpenedInput {
   side: Side;
@@ -36,21 +36,7 @@ export async function openInput(spec: string, environment: InputEnvironment): Pr
   if (isMatrixSpec(spec) && !(await isCheckpoint(spec, cwd))) {
     return matrixInput(spec, await openMatrix(spec, cwd));
   }
-  return modelInput(spec, await openModel(await locateModel(spec, cwd)), environment);
-}
-
-/** The model's path. */
-export async function locateModel(name: string, cwd: string): Promise<string> {
-  const path = await resolveModel(name, [cwd]);
-  if (path !== undefined) return path;
-  throw new UserError(
-    'missing',
-    name,
-    looksLikeHubId(name)
-      ? 'no such file, and no such model in the local Hugging Face cache'
-      : 'no such file',
-    'check the path, or download the model first',
-  );
+  return modelInput(spec, await openModel(await locateModel(spec, [cwd])), environment);
 }
 
 async function isCheckpoint(spec: string, cwd: string): Promise<boolean> {
@@ -90,7 +76,7 @@ async function modelInput(
     {
       engine,
       ...(options.cacheFolder === undefined ? {} : { cacheFolder: options.cacheFolder }),
-      memoryLimit: options.memoryLimit ?? defaultSettings.memoryLimit,
+      memoryLimit: options.memoryLimit ?? defaultMemoryLimit,
       warn,
       step,
     },

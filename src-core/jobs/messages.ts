@@ -2,6 +2,9 @@ import type { DeviceChoice, DeviceReport } from '../engine/engine.ts';
 import type { ErrorData } from '../errors.ts';
 import type { Result } from '../results/schema.ts';
 
+/** Bytes that activations may take in memory where the user names no bound. */
+export const defaultMemoryLimit = 2 * 1024 ** 3;
+
 export type Pool = 'mean' | 'last' | 'cls' | 'none';
 
 /** What feeds the models and which of their values are kept. */

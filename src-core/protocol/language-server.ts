@@ -1,6 +1,6 @@
 import type { DeviceReport } from '../engine/engine.ts';
 import type { Family } from '../analyses/definition.ts';
-import type { CaptureOptions } from '../jobs/messages.ts';
+import { defaultMemoryLimit, type CaptureOptions } from '../jobs/messages.ts';
 import type { ModelOutline } from '../models/model.ts';
 import type { Result, RunSummary } from '../results/schema.ts';
 import { notification, request } from './message.ts';
@@ -31,7 +31,7 @@ export const defaultSettings: Settings = {
   device: 'auto',
   codeLens: { enabled: true },
   probe: '',
-  memoryLimit: 2 * 1024 ** 3,
+  memoryLimit: defaultMemoryLimit,
   workerIdleSeconds: 60,
 };
 

@@ -73,7 +73,9 @@ export class RunStore {
 
   /** Newest first. */
   list(): RunSummary[] {
-    const rows = this.#database.prepare(`SELECT ${columns} FROM runs ORDER BY created DESC, rowid DESC`);
+    const rows = this.#database.prepare(
+      `SELECT ${columns} FROM runs ORDER BY created DESC, rowid DESC`,
+    );
     return rows.all().map(toSummary);
   }
 

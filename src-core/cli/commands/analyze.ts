@@ -1,0 +1,46 @@
+import { findAnalysis } from '../../analyses/registry.ts';
+import { UserError } from '../../errors.ts';
+import { captureFlags, captureOptions, captureUsage, parseSettings } from '../capture-flags.ts';
+import { text, type Command } from '../command.ts';
+import { finishRun } from '../finish-run.ts';
+import { ProgressBar } from '../progress.ts';
+
+export const analyze: Command = {
+  name: 'analyze',
+  usage: `ID INPUT… ${captureUsage} [--labels FILE] [--set name=value]… [--json] [--html FILE]`,
+  summary: 'run an analysis on models or matrices',
+  options: {
+    ...captureFlags,
+    labels: { type: 'string' },
+    set: { type: 'string', multiple: true },
+    json: { type: 'boolean' },
+    html: { type: 'string' },
+  },
+  arity: [2, Infinity],
+  async run(invocation) {
+    const { positionals, flags, runner, signal } = invocation;
+    const [analysis = '', ...inputs] = positionals;
+    const definition = findAnalysis(analysis);
+    if (text(flags['labels']) !== undefined) {
+      throw new UserError('usage', '--labels', `${definition.id} takes no labels`, 'leave it out');
+    }
+    const bar = new ProgressBar();
+    try {
+      const result = await runner.run(
+        {
+          kind: 'analyze',
+          analysis: definition.id,
+          inputs,
+          params: parseSettings(flags['set']),
+          cwd: process.cwd(),
+          ...captureOptions(flags),
+        },
+        { signal, onProgress: bar.update },
+      );
+      bar.clear();
+      await finishRun(result, invocation);
+    } finally {
+      bar.clear();
+    }
+  },
+};

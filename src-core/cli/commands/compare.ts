@@ -1,0 +1,38 @@
+import { captureFlags, captureOptions, captureUsage, parseSettings } from '../capture-flags.ts';
+import type { Command } from '../command.ts';
+import { finishRun } from '../finish-run.ts';
+import { ProgressBar } from '../progress.ts';
+
+export const compare: Command = {
+  name: 'compare',
+  usage: `MODEL_A MODEL_B ${captureUsage} [--set name=value]… [--json] [--html FILE]`,
+  summary: 'two models layer by layer: CKA, cosine, signal to difference',
+  options: {
+    ...captureFlags,
+    set: { type: 'string', multiple: true },
+    json: { type: 'boolean' },
+    html: { type: 'string' },
+  },
+  arity: [2, 2],
+  async run(invocation) {
+    const { positionals, flags, runner, signal } = invocation;
+    const [first = '', second = ''] = positionals;
+    const bar = new ProgressBar();
+    try {
+      const result = await runner.run(
+        {
+          kind: 'compare',
+          inputs: [first, second],
+          params: parseSettings(flags['set']),
+          cwd: process.cwd(),
+          ...captureOptions(flags),
+        },
+        { signal, onProgress: bar.update },
+      );
+      bar.clear();
+      await finishRun(result, invocation);
+    } finally {
+      bar.clear();
+    }
+  },
+};
