@@ -96,7 +96,7 @@ export function toErrorData(error: unknown): ErrorData {
   };
 }
 
-export function fromErrorData(data: ErrorData): Error {
+export function fromErrorData(data: ErrorData): UserError | Cancelled {
   if (data.code === 'cancelled') return new Cancelled();
   if (data.code === 'internal') {
     const error = new UserError('failed', data.where, data.what, data.remedy);

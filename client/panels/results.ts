@@ -1,0 +1,111 @@
+import { GetRun, type RunAnswer } from '@repscope/core/protocol/language-server.ts';
+import type { FromWebview, ToWebview, WebviewState } from '@repscope/core/protocol/webview.ts';
+import { UserError } from '@repscope/core/errors.ts';
+import * as vscode from 'vscode';
+import { readableError } from '../errors.ts';
+import { runLabel } from '../labels.ts';
+import type { Server } from '../server.ts';
+import { answerPage } from './messages.ts';
+import { pageHtml, pageOptions } from './page.ts';
+
+const viewType = 'repscope.result';
+
+/** Result panels, one for a run; they survive a restart of the window by the run's id. */
+export class ResultPanels implements vscode.WebviewPanelSerializer, vscode.Disposable {
+  readonly #server: Server;
+  readonly #log: vscode.LogOutputChannel;
+  readonly #extensionUri: vscode.Uri;
+  readonly #panels = new Map<string, vscode.WebviewPanel>();
+  readonly #registration: vscode.Disposable;
+
+  constructor(server: Server, log: vscode.LogOutputChannel, extensionUri: vscode.Uri) {
+    this.#server = server;
+    this.#log = log;
+    this.#extensionUri = extensionUri;
+    this.#registration = vscode.window.registerWebviewPanelSerializer(viewType, this);
+  }
+
+  /** Shows a result that has just come. */
+  show(answer: RunAnswer): void {
+    if (this.#reveal(answer.run.id)) return;
+    const panel = this.#create(runLabel(answer.run));
+    this.#attach(panel, answer.run.id, Promise.resolve(resultState(answer)));
+  }
+
+  /** Shows a stored run. @throws what the server answers where there is no such run. */
+  async open(id: string): Promise<void> {
+    if (this.#reveal(id)) return;
+    this.show(await this.#server.request(GetRun, { id }));
+  }
+
+  close(id: string): void {
+    this.#panels.get(id)?.dispose();
+  }
+
+  /** Id of the run whose panel is in front. */
+  get active(): string | undefined {
+    return [...this.#panels].find(([, panel]) => panel.active)?.[0];
+  }
+
+  deserializeWebviewPanel(panel: vscode.WebviewPanel, saved: unknown): Promise<void> {
+    const id = (saved as { runId?: unknown } | undefined)?.runId;
+    if (typeof id !== 'string' || this.#panels.has(id)) panel.dispose();
+    else {
+      panel.webview.options = pageOptions(this.#extensionUri);
+      this.#attach(panel, id, this.#load(panel, id));
+    }
+    return Promise.resolve();
+  }
+
+  async #load(panel: vscode.WebviewPanel, id: string): Promise<WebviewState> {
+    try {
+      const answer = await this.#server.request(GetRun, { id });
+      panel.title = runLabel(answer.run);
+      return resultState(answer);
+    } catch (error) {
+      const reason = readableError(error);
+      this.#log.error(reason.message);
+      if (!(reason instanceof UserError)) {
+        return { kind: 'empty', message: vscode.l10n.t('Reading this run was cancelled.') };
+      }
+      return { kind: 'error', where: reason.where, what: reason.what, remedy: reason.remedy };
+    }
+  }
+
+  #reveal(id: string): boolean {
+    const open = this.#panels.get(id);
+    open?.reveal();
+    return open !== undefined;
+  }
+
+  #create(title: string): vscode.WebviewPanel {
+    return vscode.window.createWebviewPanel(
+      viewType,
+      title,
+      { viewColumn: vscode.ViewColumn.Beside },
+      pageOptions(this.#extensionUri),
+    );
+  }
+
+  #attach(panel: vscode.WebviewPanel, id: string, state: Promise<WebviewState>): void {
+    this.#panels.set(id, panel);
+    panel.iconPath = new vscode.ThemeIcon('graph');
+    panel.onDidDispose(() => this.#panels.delete(id));
+    // A hidden page is dropped and built anew, so `ready` may come many times.
+    panel.webview.onDidReceiveMessage(async (message: FromWebview) => {
+      if (message.type !== 'ready') return answerPage(message, this.#server, this.#log);
+      const reply: ToWebview = { type: 'state', state: await state };
+      await panel.webview.postMessage(reply);
+    });
+    panel.webview.html = pageHtml(panel.webview, this.#extensionUri, 'panel', 'Repscope');
+  }
+
+  /** Leaves the panels open: at the end of a session the editor keeps them for the next. */
+  dispose(): void {
+    this.#registration.dispose();
+  }
+}
+
+function resultState({ run, result }: RunAnswer): WebviewState {
+  return { kind: 'result', run, result };
+}

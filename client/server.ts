@@ -1,0 +1,195 @@
+import {
+  TrustGranted,
+  ModelsChanged,
+  RunsChanged,
+  type InitializationOptions,
+} from '@repscope/core/protocol/language-server.ts';
+import type { NotificationSpec, RequestSpec } from '@repscope/core/protocol/message.ts';
+import * as vscode from 'vscode';
+import {
+  LanguageClient,
+  RevealOutputChannelOn,
+  State,
+  TransportKind,
+  WorkDoneProgress,
+  type LanguageClientOptions,
+  type ServerOptions,
+} from 'vscode-languageclient/node';
+
+export type ServerState = 'starting' | 'running' | 'stopped';
+
+export interface ProgressReport {
+  /** 0–1, or undefined where the message alone is new. */
+  fraction?: number;
+  message?: string;
+}
+
+export const documentSelector = [
+  'python',
+  'typescript',
+  'typescriptreact',
+  'javascript',
+  'javascriptreact',
+].map((language) => ({ scheme: 'file', language }));
+
+const watched = '**/*.{onnx,safetensors,py,ts,tsx,mts,cts,js,jsx,mjs,cjs}';
+const watchedCheckpoints = '**/{config,tokenizer}.json';
+
+/** The language server: its life, and typed requests to it. */
+export class Server implements vscode.Disposable {
+  readonly #context: vscode.ExtensionContext;
+  readonly #log: vscode.LogOutputChannel;
+  readonly #stateChanged = new vscode.EventEmitter<ServerState>();
+  readonly #runsChanged = new vscode.EventEmitter<void>();
+  readonly #modelsChanged = new vscode.EventEmitter<void>();
+  readonly #watchers: vscode.FileSystemWatcher[];
+  readonly #trust: vscode.Disposable;
+  readonly #commands = new Map<string, (...args: unknown[]) => unknown>();
+  #client: LanguageClient;
+  #nextToken = 0;
+
+  readonly onDidChangeState = this.#stateChanged.event;
+  readonly onDidChangeRuns = this.#runsChanged.event;
+  readonly onDidChangeModels = this.#modelsChanged.event;
+
+  constructor(context: vscode.ExtensionContext, log: vscode.LogOutputChannel) {
+    this.#context = context;
+    this.#log = log;
+    this.#watchers = [watched, watchedCheckpoints].map((glob) =>
+      vscode.workspace.createFileSystemWatcher(glob),
+    );
+    this.#client = this.#createClient();
+    this.#trust = vscode.workspace.onDidGrantWorkspaceTrust(() => {
+      void this.#notify(TrustGranted, null);
+    });
+  }
+
+  get state(): ServerState {
+    if (this.#client.state === State.Running) return 'running';
+    return this.#client.state === State.Starting ? 'starting' : 'stopped';
+  }
+
+  async start(): Promise<void> {
+    await this.#client.start();
+  }
+
+  /** Ends the server, whatever its state, and starts a new one. */
+  async restart(): Promise<void> {
+    const old = this.#client;
+    // A client whose start failed refuses to stop or start again: take a new one.
+    await old.dispose().catch((error: unknown) => this.#log.warn(String(error)));
+    this.#client = this.#createClient();
+    await this.#client.start();
+  }
+
+  async stop(): Promise<void> {
+    if (this.#client.needsStop()) await this.#client.stop();
+  }
+
+  dispose(): void {
+    this.#trust.dispose();
+    for (const watcher of this.#watchers) watcher.dispose();
+    this.#stateChanged.dispose();
+    this.#runsChanged.dispose();
+    this.#modelsChanged.dispose();
+  }
+
+  /** Sends a request; starts the server where it is not yet running. */
+  request<Params, Answer>(
+    spec: RequestSpec<Params, Answer>,
+    params: Params,
+    token?: vscode.CancellationToken,
+  ): Promise<Answer> {
+    return this.#client.sendRequest<Answer>(spec.method, params, token);
+  }
+
+  /** Sends a cancellable request that reports its progress to `report`. */
+  async requestWithProgress<Params extends object, Answer>(
+    spec: RequestSpec<Params, Answer>,
+    params: Params,
+    token: vscode.CancellationToken,
+    report: (progress: ProgressReport) => void,
+  ): Promise<Answer> {
+    const workDoneToken = `repscope-${this.#nextToken++}`;
+    const progress = this.#client.onProgress(WorkDoneProgress.type, workDoneToken, (value) => {
+      if (value.kind === 'end') return;
+      report({
+        ...(value.percentage === undefined ? {} : { fraction: value.percentage / 100 }),
+        ...(value.message === undefined ? {} : { message: value.message }),
+      });
+    });
+    try {
+      return await this.#client.sendRequest<Answer>(
+        spec.method,
+        { ...params, workDoneToken },
+        token,
+      );
+    } finally {
+      progress.dispose();
+    }
+  }
+
+  /** Runs a command that the server offers here instead, so that progress and errors show once. */
+  takeOver(command: string, run: (...args: unknown[]) => unknown): void {
+    this.#commands.set(command, run);
+  }
+
+  async #notify<Params>(spec: NotificationSpec<Params>, params: Params): Promise<void> {
+    if (this.#client.isRunning()) await this.#client.sendNotification(spec.method, params);
+  }
+
+  #createClient(): LanguageClient {
+    const client = new LanguageClient(
+      'repscope',
+      'Repscope',
+      this.#serverOptions(),
+      this.#clientOptions(),
+    );
+    client.onDidChangeState(() => this.#stateChanged.fire(this.state));
+    client.onNotification(RunsChanged.method, () => this.#runsChanged.fire());
+    client.onNotification(ModelsChanged.method, () => this.#modelsChanged.fire());
+    return client;
+  }
+
+  #serverOptions(): ServerOptions {
+    const run = {
+      module: this.#context.asAbsolutePath('dist/server.mjs'),
+      transport: TransportKind.ipc,
+    };
+    return {
+      run,
+      debug: {
+        ...run,
+        options: { execArgv: ['--nolazy', '--inspect=6009', '--enable-source-maps'] },
+      },
+    };
+  }
+
+  #clientOptions(): LanguageClientOptions {
+    return {
+      documentSelector,
+      outputChannel: this.#log,
+      // Failures of our requests are shown by whoever sent them, once.
+      revealOutputChannelOn: RevealOutputChannelOn.Never,
+      initializationOptions: (): InitializationOptions => ({
+        storage: (this.#context.storageUri ?? this.#context.globalStorageUri).fsPath,
+        trusted: vscode.workspace.isTrusted,
+        clientCommands: true,
+      }),
+      synchronize: { fileEvents: this.#watchers },
+      markdown: {
+        isTrusted: {
+          enabledCommands: ['repscope.analyzeModel', 'repscope.compareModels', 'repscope.showRun'],
+        },
+        supportHtml: true,
+        supportThemeIcons: true,
+      },
+      middleware: {
+        executeCommand: (command, args: unknown[], next): unknown => {
+          const own = this.#commands.get(command);
+          return own ? own(...args) : next(command, args);
+        },
+      },
+    };
+  }
+}
