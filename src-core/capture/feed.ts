@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import type { FeedTensor } from '../engine/device-engine.ts';
 import { UserError } from '../errors.ts';
 import type { Model, ValueInfo } from '../models/model.ts';
-import { defaultImageProbe, imageFeed, imageShapeOf } from '../probes/image.ts';
+import { defaultImageProbe } from '../probes/digits.ts';
+import { imageFeed, imageShapeOf } from '../probes/image.ts';
 import { noiseFeed, noiseProbe } from '../probes/noise.ts';
 import { defaultTextProbe, readTextProbe, type TextProbe } from '../probes/text.ts';
 import { loadTokenizer } from '../probes/tokenizer.ts';
@@ -132,8 +133,15 @@ function noise(model: Model, spec: string): Feed {
     spec,
     description: probe.description,
     sha256: probe.sha256,
-    batch: (start, end) =>
-      Promise.resolve({ feeds: noiseFeed(probe, start, end, model.outline.inputs) }),
+    batch: (start, end) => {
+      const feeds: Record<string, FeedTensor> = {};
+      for (const [name, { data, dims }] of Object.entries(
+        noiseFeed(probe, start, end, model.outline.inputs),
+      )) {
+        feeds[name] = { data, dims, dtype: 'float32' };
+      }
+      return Promise.resolve({ feeds });
+    },
   };
 }
 

@@ -6,7 +6,8 @@ export type WebviewState =
   | { kind: 'empty'; message: string }
   | { kind: 'busy'; message: string; fraction: number | null }
   | { kind: 'error'; where: string; what: string; remedy: string }
-  | { kind: 'result'; run: RunSummary; result: Result }
+  /** `title` is the analysis's own title; its id is shown where the host knows none. */
+  | { kind: 'result'; run: RunSummary; result: Result; title?: string }
   | { kind: 'model'; outline: ModelOutline; runs: { run: RunSummary; result: Result }[] };
 
 /** Host → webview. */
