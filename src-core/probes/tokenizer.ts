@@ -1,0 +1,118 @@
+import { join } from 'node:path';
+import { UserError } from '../errors.ts';
+import {
+  readJsonObject,
+  readOptionalJson,
+  type JsonObject,
+} from '../models/formats/checkpoint-files.ts';
+import { withExactBert } from './bert-normalizer.ts';
+import { Tokenizer } from './tokenizers-library.ts';
+
+/** Token ids of several texts, each array batch × tokens, row-major. */
+export interface EncodedTexts {
+  ids: BigInt64Array;
+  /** 1 for tokens of the text, 0 for padding. */
+  mask: BigInt64Array;
+  /** Segment of each token; 0 for single texts. */
+  types: BigInt64Array;
+  batch: number;
+  /** Length of the longest text of the batch; shorter ones are padded at the end. */
+  tokens: number;
+}
+
+export interface TextTokenizer {
+  /** Most tokens a text may have, special ones included; longer texts lose their end. */
+  readonly maxLength: number;
+  encode(texts: readonly string[], options?: { maxLength?: number }): EncodedTexts;
+}
+
+/**
+ * The tokenizer of a checkpoint folder (`tokenizer.json`), which gives the ids that Python's
+ * `tokenizers` gives. Texts are cut at the first of `max_seq_length` (sentence_bert_config.json),
+ * `model_max_length` (tokenizer_config.json) and `max_position_embeddings` (config.json), never
+ * above the last; the truncation and padding stored in `tokenizer.json` itself are not used.
+ *
+ * @throws UserError `missing`, `empty`, `not-a-model`, `unsupported`.
+ */
+export async function loadTokenizer(folder: string): Promise<TextTokenizer> {
+  const path = join(folder, 'tokenizer.json');
+  const definition = await readJsonObject(path);
+  const config = (await readOptionalJson(join(folder, 'tokenizer_config.json'))) ?? {};
+  const tokenizer = create(path, definition, config);
+  const maxLength = await readMaxLength(folder, config);
+  const padId = tokenizer.token_to_id(padToken(definition, config)) ?? 0;
+  const special = addSpecial(tokenizer, []).tokens.length;
+  const unknown = tokenizer.model?.unk_token_id ?? 0;
+
+  const encodeOne = (text: string, limit: number) => {
+    const content = tokenizer.tokenize(text).slice(0, Math.max(0, limit - special));
+    const { tokens, types } = addSpecial(tokenizer, content);
+    return { ids: tokens.map((token) => tokenizer.token_to_id(token) ?? unknown), types };
+  };
+
+  return {
+    maxLength,
+    encode(texts, options = {}) {
+      const encoded = texts.map((text) => encodeOne(text, options.maxLength ?? maxLength));
+      const batch = texts.length;
+      // A graph cannot run on no tokens at all, which only tokenizers without special ones give.
+      const tokens = encoded.reduce((most, { ids }) => Math.max(most, ids.length), 1);
+      const ids = new BigInt64Array(batch * tokens).fill(BigInt(padId));
+      const mask = new BigInt64Array(batch * tokens);
+      const types = new BigInt64Array(batch * tokens);
+      encoded.forEach((one, row) => {
+        const start = row * tokens;
+        ids.set(one.ids.map(BigInt), start);
+        types.set(one.types.map(BigInt), start);
+        mask.fill(1n, start, start + one.ids.length);
+      });
+      return { ids, mask, types, batch, tokens };
+    },
+  };
+}
+
+function create(path: string, definition: JsonObject, config: JsonObject): Tokenizer {
+  try {
+    const tokenizer = new Tokenizer(definition, config);
+    tokenizer.normalizer = withExactBert(tokenizer.normalizer);
+    return tokenizer;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.split('\n', 1)[0]! : String(error);
+    throw new UserError(
+      'unsupported',
+      path,
+      `describes a tokenizer that cannot be built (${reason})`,
+      'download the file again, or feed arrays with --probe',
+      error,
+    );
+  }
+}
+
+function addSpecial(
+  tokenizer: Tokenizer,
+  content: string[],
+): { tokens: string[]; types: number[] } {
+  const processed = tokenizer.post_processor?.(content, null, true);
+  const tokens = processed?.tokens ?? content;
+  return { tokens, types: processed?.token_type_ids ?? tokens.map(() => 0) };
+}
+
+function padToken(definition: JsonObject, config: JsonObject): string {
+  const padding = definition['padding'] as { pad_token?: unknown } | null | undefined;
+  const named = config['pad_token'] as { content?: unknown } | string | null | undefined;
+  const candidates = [padding?.pad_token, typeof named === 'string' ? named : named?.content];
+  return candidates.find((token) => typeof token === 'string') ?? '[PAD]';
+}
+
+/** Some configs write "no limit" as 1e30. */
+const isLength = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isInteger(value) && value > 0 && value < 1e9;
+
+async function readMaxLength(folder: string, tokenizerConfig: JsonObject): Promise<number> {
+  const sentence = await readOptionalJson(join(folder, 'sentence_bert_config.json'));
+  const model = await readOptionalJson(join(folder, 'config.json'));
+  const positions = [model?.['max_position_embeddings']].find(isLength) ?? Infinity;
+  const stated = [sentence?.['max_seq_length'], tokenizerConfig['model_max_length']].find(isLength);
+  const length = Math.min(stated ?? positions, positions);
+  return Number.isFinite(length) ? length : 512;
+}
