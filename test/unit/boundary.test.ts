@@ -14,7 +14,7 @@ const eslint = new ESLint({
   overrideConfigFile: true,
   overrideConfig: {
     files: ['**/*.ts'],
-    languageOptions: { parser: tseslint.parser as ESLint.ConfigData },
+    languageOptions: { parser: tseslint.parser },
     plugins: { repscope: boundaries },
     rules: { 'repscope/boundaries': 'error' },
   },

@@ -24,6 +24,8 @@ export interface EditorOptions {
 
 export interface Editor {
   url: string;
+  /** Process of the VS Code server, the ancestor of all that it runs. */
+  pid: number;
   page: Page;
   /** End window and VS Code and remove what they wrote. */
   stop(): Promise<void>;
@@ -50,7 +52,7 @@ export async function startEditor(options: EditorOptions): Promise<Editor> {
     const url = editorAddress(server.origin, folder, files, payload);
     await page.goto(url);
     await page.locator('.monaco-workbench .part.editor').waitFor({ timeout: 60_000 });
-    return { url, page, stop };
+    return { url, pid: server.pid, page, stop };
   } catch (error) {
     await stop();
     throw error;

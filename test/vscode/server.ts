@@ -20,6 +20,7 @@ export interface ServerOptions {
 export interface EditorServer {
   /** Loopback address without a path. */
   origin: string;
+  pid: number;
   /** Ends VS Code with everything it started. */
   stop(): Promise<void>;
 }
@@ -92,7 +93,7 @@ export async function startServer(options: ServerOptions): Promise<EditorServer>
     await stop();
     throw error;
   }
-  return { origin, stop };
+  return { origin, pid: child.pid!, stop };
 }
 
 /** Address of the editor on `folder`, with `files` (absolute paths) open and further payload. */

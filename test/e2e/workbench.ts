@@ -1,0 +1,151 @@
+import type { FrameLocator, Locator, Page } from 'playwright-core';
+import { expect } from 'vitest';
+
+/** Long enough for a slow machine; a step that works takes a fraction of it. */
+export const PATIENCE_MS = 60_000;
+
+/** Poll until `probe` answers without throwing and truthy. */
+export async function eventually<T>(what: string, probe: () => Promise<T | undefined>): Promise<T> {
+  let last: T | undefined;
+  await expect
+    .poll(async () => Boolean((last = await probe())), {
+      timeout: PATIENCE_MS,
+      interval: 200,
+      message: what,
+    })
+    .toBe(true);
+  return last!;
+}
+
+/** What a user sees and does in the window of VS Code. */
+export class Workbench {
+  readonly page: Page;
+
+  constructor(page: Page) {
+    this.page = page;
+  }
+
+  editor(file: string): Locator {
+    return this.page.locator(`.editor-instance .monaco-editor[data-uri$="/${file}"]`);
+  }
+
+  /** Links of code lenses in a file, by their text. */
+  lens(file: string, text: string | RegExp): Locator {
+    return this.editor(file).locator('.codelens-decoration a', { hasText: text });
+  }
+
+  /** Open a file of the workspace by its name. */
+  async open(file: string): Promise<void> {
+    await this.#command(file, file);
+    await this.editor(file).waitFor({ timeout: PATIENCE_MS });
+  }
+
+  /** Run a command by its full title. */
+  async run(title: string): Promise<void> {
+    await this.#command(`>${title}`, title);
+  }
+
+  /** The palette may lose its focus while the window settles: open, type and choose as one step. */
+  async #command(input: string, row: string): Promise<void> {
+    await eventually(`${row} in the palette`, async () => {
+      await this.page.keyboard.press('Escape');
+      await this.page.keyboard.press('F1');
+      const box = this.#quickInput.locator('.quick-input-box input');
+      await box.fill(input, { timeout: 2000 });
+      const found = this.#rows.filter({ hasText: row }).first();
+      await found.click({ timeout: 4000 });
+      return true;
+    });
+  }
+
+  get #quickInput(): Locator {
+    return this.page.locator('.quick-input-widget:visible');
+  }
+
+  get #rows(): Locator {
+    return this.#quickInput.locator('.quick-input-list .monaco-list-row');
+  }
+
+  /** Choose a row of the open picker, waiting for it. */
+  async pick(text: string | RegExp): Promise<void> {
+    await this.#rows.filter({ hasText: text }).first().click({ timeout: PATIENCE_MS });
+  }
+
+  /** Answer the open input box, or picker, whose title ends with `title`. */
+  async answer(title: string, text: string | undefined): Promise<void> {
+    await this.#quickInput
+      .locator('.quick-input-title', { hasText: new RegExp(`${title}$`) })
+      .waitFor({ timeout: PATIENCE_MS });
+    if (text !== undefined) await this.#quickInput.locator('.quick-input-box input').fill(text);
+    await this.page.keyboard.press('Enter');
+  }
+
+  /** Rest the mouse on a word of an editor until its hover shows; answers the hover. */
+  async hover(file: string, word: string): Promise<Locator> {
+    const hover = this.page.locator('.monaco-hover:not(.hidden) .hover-contents');
+    await eventually(`a hover on ${word}`, async () => {
+      const [x, y] = await this.#middleOf(file, word);
+      await this.page.mouse.move(x, y + 60);
+      await this.page.mouse.move(x, y, { steps: 4 });
+      await hover.first().waitFor({ timeout: 4000 });
+      return true;
+    });
+    return this.page.locator('.monaco-hover:not(.hidden)').first();
+  }
+
+  /** Centre of a word's exact box: an editor line is one wide element. */
+  async #middleOf(file: string, word: string): Promise<[number, number]> {
+    return this.editor(file)
+      .locator('.view-lines')
+      .evaluate((lines, text): [number, number] => {
+        const walker = document.createTreeWalker(lines, NodeFilter.SHOW_TEXT);
+        for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+          const at = node.nodeValue!.indexOf(text);
+          if (at < 0) continue;
+          const range = document.createRange();
+          range.setStart(node, at);
+          range.setEnd(node, at + text.length);
+          const box = range.getBoundingClientRect();
+          return [box.x + box.width / 2, box.y + box.height / 2];
+        }
+        throw new Error(`${text} is not in view`);
+      }, word);
+  }
+
+  toast(text: string | RegExp): Locator {
+    return this.page.locator('.notifications-toasts .notification-list-item', { hasText: text });
+  }
+
+  /** Close everything that lies over the editor. */
+  async settle(): Promise<void> {
+    await this.page.keyboard.press('Escape');
+    await this.run('Notifications: Clear All Notifications');
+    await this.page.mouse.move(5, 450);
+  }
+
+  tab(text: string | RegExp): Locator {
+    return this.page.locator('.tabs-container .tab', { hasText: text });
+  }
+
+  /** Content of the visible page of ours that holds `selector`. */
+  async webview(selector: string): Promise<FrameLocator> {
+    return eventually(`a page with ${selector}`, async () => {
+      const outer = this.page.locator('iframe.webview.ready[src*="extensionId=repscope.repscope"]');
+      for (let at = 0; at < (await outer.count()); at++) {
+        if (!(await outer.nth(at).isVisible())) continue;
+        const frame = outer.nth(at).contentFrame().locator('iframe#active-frame').contentFrame();
+        if ((await frame.locator(selector).count()) > 0) return frame;
+      }
+      return undefined;
+    });
+  }
+
+  async useTheme(name: string): Promise<void> {
+    await this.run('Preferences: Color Theme');
+    await this.#quickInput
+      .locator('.quick-input-box input[placeholder*="Theme"]')
+      .fill(name, { timeout: PATIENCE_MS });
+    await this.pick(name);
+    await this.#quickInput.waitFor({ state: 'hidden' });
+  }
+}
