@@ -59,6 +59,8 @@ async function stageExtension(stage, target) {
   for (const key of notInManifest) delete manifest[key];
   manifest.engines = { vscode: manifest.engines.vscode };
   await writeFile(join(stage, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+  // Nothing is ignored: the stage holds only what belongs in the package.
+  await writeFile(join(stage, '.vscodeignore'), '');
   for (const file of files) await cp(join(root, file), join(stage, file), { recursive: true });
   build(join(stage, 'dist'));
   if (target !== 'none') await copyEngine(join(stage, 'dist', 'node_modules'), target);
