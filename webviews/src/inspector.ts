@@ -1,0 +1,210 @@
+// The inspector: what a model is, its layers and its last results, in a narrow side view.
+import type { ModelOutline } from '@repscope/core/models/model.ts';
+import type { WebviewState } from '@repscope/core/protocol/webview.ts';
+import './shared/base.css';
+import './inspector.css';
+import { button, dropdown, filterBox } from './shared/controls.ts';
+import { h } from './shared/dom.ts';
+import { formatBytes, formatCount, formatShape, plural } from './shared/format.ts';
+import { Editor } from './shared/host.ts';
+import { layerCells, queryLayers, type LayerQuery, type SortKey } from './shared/layers.ts';
+import { root } from './shared/root.ts';
+import { spark, sparkElement } from './shared/spark.ts';
+import { statePage } from './shared/states.ts';
+
+type Runs = Extract<WebviewState, { kind: 'model' }>['runs'];
+
+/** Rows beyond this wait for a filter. */
+const rowCap = 500;
+
+const editor = new Editor();
+
+const formats: Record<ModelOutline['format'], string> = {
+  onnx: 'ONNX',
+  huggingface: 'Hugging Face checkpoint',
+  safetensors: 'safetensors',
+};
+
+function modelPage(outline: ModelOutline, runs: Runs): HTMLElement {
+  return h(
+    'article',
+    { class: 'inspector' },
+    h('h1', { title: outline.path }, outline.name),
+    actions(outline),
+    facts(outline),
+    findings(outline),
+    outline.layers.length > 0 ? layerTable(outline) : null,
+    results(runs),
+  );
+}
+
+function actions({ path, runnable, notRunnableBecause }: ModelOutline): HTMLElement {
+  if (!runnable) {
+    return h(
+      'p',
+      { class: 'note' },
+      `Cannot be run: ${notRunnableBecause ?? 'only weights are known'}.`,
+    );
+  }
+  return h(
+    'div',
+    { class: 'actions' },
+    button('Analyze…', () => editor.post({ type: 'analyze', path }), 'primary'),
+    button('Compare…', () => editor.post({ type: 'compare', path })),
+  );
+}
+
+function facts(outline: ModelOutline): HTMLElement {
+  const dtypes = Object.entries(outline.dtypes)
+    .toSorted(([, a], [, b]) => b - a)
+    .map(([name, count]) => `${name} (${formatCount(count)})`);
+  const values = (list: ModelOutline['inputs']): string[] =>
+    list.map(({ name, dtype, shape }) => `${name}: ${dtype} ${formatShape(shape)}`);
+  const rows: [string, string[]][] = [
+    ['Format', [formats[outline.format]]],
+    ['Architecture', outline.architecture === undefined ? [] : [outline.architecture]],
+    ['Size', [formatBytes(outline.bytes)]],
+    ['Parameters', [formatCount(outline.parameters)]],
+    ['Types', dtypes],
+    ['Inputs', values(outline.inputs)],
+    ['Outputs', values(outline.outputs)],
+  ];
+  return h(
+    'dl',
+    { class: 'facts' },
+    ...rows
+      .filter(([, lines]) => lines.length > 0)
+      .map(([name, lines]) =>
+        h('div', {}, h('dt', {}, name), h('dd', {}, ...lines.map((line) => h('div', {}, line)))),
+      ),
+  );
+}
+
+function findings(outline: ModelOutline): HTMLElement | null {
+  if (outline.findings.length === 0) return null;
+  return h(
+    'ul',
+    { class: 'findings', 'aria-label': 'Findings' },
+    ...outline.findings.map(({ severity, message }) => h('li', { class: severity }, message)),
+  );
+}
+
+const columns: [SortKey, string][] = [
+  ['name', 'Layer'],
+  ['kind', 'Kind'],
+  ['shape', 'Shape'],
+  ['parameters', 'Parameters'],
+];
+
+function layerTable({ layers }: ModelOutline): HTMLElement {
+  const query: LayerQuery = { filter: '', kind: '', sort: 'order', descending: false };
+  const body = h('tbody');
+  const note = h('p', { class: 'note', role: 'status' });
+  const headers = columns.map(([key, label]) =>
+    h('th', { scope: 'col' }, h('button', { type: 'button', onclick: () => sortBy(key) }, label)),
+  );
+  const show = (): void => {
+    const found = queryLayers(layers, query);
+    body.replaceChildren(...found.slice(0, rowCap).map(row));
+    const all = `${found.length.toLocaleString('en-US')} of ${plural(layers.length, 'layer')}`;
+    note.textContent =
+      found.length > rowCap
+        ? `First ${rowCap} of ${plural(found.length, 'layer')}; filter to see others.`
+        : all;
+    headers.forEach((header, at) => {
+      const sorted = columns[at]![0] === query.sort;
+      header.setAttribute(
+        'aria-sort',
+        !sorted ? 'none' : query.descending ? 'descending' : 'ascending',
+      );
+    });
+  };
+  // A column goes up, down, then back to the model's own order.
+  const sortBy = (key: SortKey): void => {
+    if (query.sort !== key) Object.assign(query, { sort: key, descending: false });
+    else if (!query.descending) query.descending = true;
+    else Object.assign(query, { sort: 'order', descending: false });
+    show();
+  };
+  const kinds = [...new Set(layers.map((layer) => layer.kind))];
+  const filters = h(
+    'div',
+    { class: 'filters' },
+    filterBox('Filter layers', (text) => {
+      query.filter = text;
+      show();
+    }),
+    kinds.length > 1 &&
+      dropdown(
+        'Kind of layer',
+        [['', 'All kinds'], ...kinds.map((kind): [string, string] => [kind, kind])],
+        (kind) => {
+          query.kind = kind;
+          show();
+        },
+      ).element,
+  );
+  show();
+  return h(
+    'section',
+    {},
+    h('h2', {}, 'Layers'),
+    filters,
+    h(
+      'div',
+      { class: 'table-region', role: 'region', tabindex: 0, 'aria-label': 'Layers' },
+      h('table', {}, h('thead', {}, h('tr', {}, ...headers)), body),
+    ),
+    note,
+  );
+}
+
+function row(layer: ModelOutline['layers'][number]): HTMLElement {
+  const [name, kind, shape, parameters] = layerCells(layer);
+  return h(
+    'tr',
+    {},
+    h('th', { scope: 'row' }, name),
+    h('td', {}, kind),
+    h('td', {}, shape),
+    h('td', { class: 'number' }, parameters),
+  );
+}
+
+function results(runs: Runs): HTMLElement | null {
+  if (runs.length === 0) return null;
+  return h(
+    'section',
+    {},
+    h('h2', {}, 'Last results'),
+    ...runs.map(({ run, result }) => {
+      const picture = spark(result);
+      return h(
+        'div',
+        { class: 'run' },
+        h('div', { class: 'muted' }, `${run.analysis} · ${new Date(run.created).toLocaleString()}`),
+        h('p', { class: 'headline' }, run.headline),
+        picture && sparkElement(picture),
+        run.warnings > 0 ? h('p', { class: 'note' }, plural(run.warnings, 'warning')) : null,
+        button(
+          'Open',
+          () => editor.post({ type: 'openRun', runId: run.id }),
+          'secondary',
+          `Open ${run.analysis} ${run.headline}`,
+        ),
+      );
+    }),
+  );
+}
+
+function show(state: WebviewState): void {
+  const page =
+    state.kind === 'model'
+      ? modelPage(state.outline, state.runs)
+      : state.kind === 'result'
+        ? statePage({ kind: 'empty', message: state.run.headline }, () => undefined)
+        : statePage(state, () => editor.post({ type: 'showLog' }));
+  root().replaceChildren(page);
+}
+
+editor.connect(show);

@@ -1,0 +1,142 @@
+import type { Real } from '@repscope/core/results/schema.ts';
+
+/** A number to `digits` significant digits, without trailing zeros; `NaN` where it is null. */
+export function formatNumber(value: Real, digits = 4): string {
+  if (value === null || Number.isNaN(value)) return 'NaN';
+  if (value === 0) return '0';
+  const size = Math.abs(value);
+  if (size >= 1e6 || size < 1e-4) {
+    return value.toExponential(digits - 1).replace(/\.?0+e/, 'e');
+  }
+  if (Number.isInteger(value)) return value.toLocaleString('en-US');
+  return String(Number(value.toPrecision(digits)));
+}
+
+/** All the digits there are. */
+export const exact = (value: Real | string): string => (value === null ? 'NaN' : String(value));
+
+/** `22.7M`, `1.5B`, `950`. */
+export function formatCount(value: number): string {
+  const units = ['', 'K', 'M', 'B', 'T'];
+  let index = 0;
+  let scaled = value;
+  while (scaled >= 999.5 && index < units.length - 1) {
+    scaled /= 1000;
+    index++;
+  }
+  return `${index === 0 ? scaled : Number(scaled.toPrecision(3))}${units[index]!}`;
+}
+
+/** Bytes in powers of 1024: `1.5 MiB`. */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let index = 0;
+  let scaled = bytes;
+  while (scaled >= 1023.5 && index < units.length - 1) {
+    scaled /= 1024;
+    index++;
+  }
+  return `${Number(scaled.toPrecision(index === 0 ? 4 : 3))} ${units[index]!}`;
+}
+
+export function formatDuration(milliseconds: number): string {
+  if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
+  const seconds = milliseconds / 1000;
+  if (seconds < 59.95) return `${Number(seconds.toFixed(1))} s`;
+  const whole = Math.round(seconds);
+  return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}
+
+/** A shape as people write it: `1 × tokens × 384`, `?` where a dimension is unknown. */
+export const formatShape = (shape: readonly (number | string | null)[] | undefined): string =>
+  shape === undefined ? '' : shape.map((size) => size ?? '?').join(' × ');
+
+/** The last part of a path, for labels. */
+export const baseName = (path: string): string => /([^/\\]+)[/\\]*$/.exec(path)?.[1] ?? path;
+
+/** At most `length` characters, the middle given up first, since layer names differ at their ends. */
+export function shorten(label: string, length: number): string {
+  if (label.length <= length) return label;
+  const head = Math.ceil((length - 1) / 2);
+  return `${label.slice(0, head)}…${label.slice(label.length - (length - 1 - head))}`;
+}
+
+/** Width of a label in pixels; an estimate good enough to leave room for it. */
+export const textWidth = (text: string, fontSize = 11): number => text.length * fontSize * 0.56;
+
+/**
+ * Short forms of labels that stay apart: of names that differ in their numbers only, such as
+ * `encoder.layer.0.output`, the parts before and then after the number go first.
+ */
+export function shortenLabels(labels: readonly string[], length: number): Map<string, string> {
+  const pattern = (label: string): string => label.replace(/\d+/g, '#');
+  const sizes = new Map<string, number>();
+  for (const label of new Set(labels)) {
+    sizes.set(pattern(label), (sizes.get(pattern(label)) ?? 0) + 1);
+  }
+  const short = new Map(
+    labels.map((label) => [
+      label,
+      sizes.get(pattern(label))! > 1 ? dropShared(label, length) : shorten(label, length),
+    ]),
+  );
+  const distinct = new Set(short.values()).size === short.size;
+  return distinct ? short : new Map(labels.map((label) => [label, shorten(label, length)]));
+}
+
+function dropShared(label: string, length: number): string {
+  const parts = label.split(/(?<=[./_:])/);
+  const firstNumber = parts.findIndex((part) => /\d/.test(part));
+  let from = 0;
+  let to = parts.length;
+  const text = (): string =>
+    `${from > 0 ? '…' : ''}${parts.slice(from, to).join('')}${to < parts.length ? '…' : ''}`;
+  while (text().length > length && from < firstNumber) from++;
+  while (text().length > length && to > firstNumber + 1) to--;
+  return shorten(text(), length);
+}
+
+/** How axis labels fit below `pixels` of axis: flat, slanted or upright, and the room they take. */
+export function fitLabels(
+  labels: readonly string[],
+  pixels: number,
+): { rotate: 0 | 45 | 90; room: number } {
+  const widest = Math.max(0, ...labels.map((label) => textWidth(label)));
+  const step = pixels / Math.max(1, labels.length);
+  if (widest + 8 <= step || isNumbers(labels)) return { rotate: 0, room: 20 };
+  if (step >= 22) return { rotate: 45, room: Math.ceil(widest * 0.71) + 16 };
+  return { rotate: 90, room: Math.ceil(widest) + 12 };
+}
+
+const isNumbers = (labels: readonly string[]): boolean =>
+  labels.every((label) => label !== '' && Number.isFinite(Number(label)));
+
+/** RFC 4180: fields with commas, quotes or line breaks are quoted; numbers keep all digits. */
+export function toCsv(table: TableData): string {
+  const field = (value: Real | string): string => {
+    const text = exact(value);
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  return [table.columns, ...table.rows].map((row) => row.map(field).join(',') + '\r\n').join('');
+}
+
+export interface TableData {
+  columns: string[];
+  rows: (Real | string)[][];
+}
+
+/** Lowest and highest of the values that are numbers; null where there is none. */
+export function extent(values: Iterable<Real>): [number, number] | null {
+  let low = Infinity;
+  let high = -Infinity;
+  for (const value of values) {
+    if (value === null) continue;
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  return low <= high ? [low, high] : null;
+}
+
+/** `1 layer`, `2 layers`. */
+export const plural = (count: number, noun: string): string =>
+  `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`;
