@@ -137,6 +137,17 @@ export function nodeProto(
 const bytesOf = (data: ArrayBufferView) =>
   new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
+export type ConstantData =
+  Float32Array | Float64Array | BigInt64Array | Int32Array | Int8Array | Uint8Array;
+
+function typeOf(data: ConstantData): OnnxType {
+  if (data instanceof Float32Array) return 'float32';
+  if (data instanceof Float64Array) return 'float64';
+  if (data instanceof BigInt64Array) return 'int64';
+  if (data instanceof Int32Array) return 'int32';
+  return data instanceof Int8Array ? 'int8' : 'uint8';
+}
+
 /**
  * Builds an ONNX model (default opset 21, IR 10). Every value may be given a readable name, which is
  * then what users see and tap; unnamed ones are numbered. The bytes depend on the calls alone, so
@@ -202,15 +213,9 @@ export class GraphBuilder {
   }
 
   /** A constant held in the graph; scalar where `shape` is []. */
-  constant(
-    data: Float32Array | Float64Array | BigInt64Array,
-    shape: readonly number[] = [data.length],
-    name?: string,
-  ): Value {
+  constant(data: ConstantData, shape: readonly number[] = [data.length], name?: string): Value {
     const value = this.#claim(name);
-    const dtype =
-      data instanceof Float32Array ? 'float32' : data instanceof Float64Array ? 'float64' : 'int64';
-    field(this.#graph, 5, tensorProto(value.name, dtype, shape, bytesOf(data)));
+    field(this.#graph, 5, tensorProto(value.name, typeOf(data), shape, bytesOf(data)));
     return value;
   }
 

@@ -46,8 +46,8 @@ export function noiseFeed(
     const size = dims.slice(1).reduce((product, dimension) => product * dimension, 1);
     const data = new Float32Array((end - start) * size);
     for (let i = start; i < end; i++) {
-      const { normal } = random(probe.seed, index, i);
-      for (let k = 0; k < size; k++) data[(i - start) * size + k] = normal();
+      const chance = random(probe.seed, index, i);
+      for (let k = 0; k < size; k++) data[(i - start) * size + k] = chance.normal();
     }
     return [input.name, { data, dims }];
   });
