@@ -6,6 +6,7 @@ export default defineConfig({
       'src-core/**/*.test.ts',
       'server/**/*.test.ts',
       'webviews/**/*.test.ts',
+      'client/**/*.test.ts',
       'test/unit/**/*.test.ts',
     ],
     pool: 'forks',

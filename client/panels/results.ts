@@ -25,17 +25,17 @@ export class ResultPanels implements vscode.WebviewPanelSerializer, vscode.Dispo
     this.#registration = vscode.window.registerWebviewPanelSerializer(viewType, this);
   }
 
-  /** Shows a result that has just come. */
-  show(answer: RunAnswer): void {
-    if (this.#reveal(answer.run.id)) return;
-    const panel = this.#create(runLabel(answer.run));
+  /** Shows a result. The focus stays where the user types, unless the user asked for this. */
+  show(answer: RunAnswer, { preserveFocus = true } = {}): void {
+    if (this.#reveal(answer.run.id, preserveFocus)) return;
+    const panel = this.#create(runLabel(answer.run), preserveFocus);
     this.#attach(panel, answer.run.id, Promise.resolve(resultState(answer)));
   }
 
   /** Shows a stored run. @throws what the server answers where there is no such run. */
   async open(id: string): Promise<void> {
-    if (this.#reveal(id)) return;
-    this.show(await this.#server.request(GetRun, { id }));
+    if (this.#reveal(id, false)) return;
+    this.show(await this.#server.request(GetRun, { id }), { preserveFocus: false });
   }
 
   close(id: string): void {
@@ -48,8 +48,10 @@ export class ResultPanels implements vscode.WebviewPanelSerializer, vscode.Dispo
   }
 
   deserializeWebviewPanel(panel: vscode.WebviewPanel, saved: unknown): Promise<void> {
-    const id = (saved as { runId?: unknown } | undefined)?.runId;
-    if (typeof id !== 'string' || this.#panels.has(id)) panel.dispose();
+    // The page keeps the last state that it was sent.
+    const state = saved as Partial<WebviewState> | undefined;
+    const id = state?.kind === 'result' ? state.run?.id : undefined;
+    if (id === undefined || this.#panels.has(id)) panel.dispose();
     else {
       panel.webview.options = pageOptions(this.#extensionUri);
       this.#attach(panel, id, this.#load(panel, id));
@@ -72,17 +74,20 @@ export class ResultPanels implements vscode.WebviewPanelSerializer, vscode.Dispo
     }
   }
 
-  #reveal(id: string): boolean {
+  #reveal(id: string, preserveFocus: boolean): boolean {
     const open = this.#panels.get(id);
-    open?.reveal();
+    open?.reveal(undefined, preserveFocus);
     return open !== undefined;
   }
 
-  #create(title: string): vscode.WebviewPanel {
+  /** Beside the code, or on top of the result panel that is there already. */
+  #create(title: string, preserveFocus: boolean): vscode.WebviewPanel {
+    const open = [...this.#panels.values()].find(({ visible }) => visible);
+    const viewColumn = open?.viewColumn ?? vscode.ViewColumn.Beside;
     return vscode.window.createWebviewPanel(
       viewType,
       title,
-      { viewColumn: vscode.ViewColumn.Beside },
+      { viewColumn, preserveFocus },
       pageOptions(this.#extensionUri),
     );
   }

@@ -21,6 +21,8 @@ export class Inspector implements vscode.WebviewViewProvider, vscode.Disposable 
   readonly #subscriptions: vscode.Disposable;
   #view: vscode.WebviewView | undefined;
   #path: string | undefined;
+  /** What the page shows: the same again would only lose its scroll position. */
+  #shown: string | undefined;
   /** Counts what has been asked, so that a late answer does not replace a newer one. */
   #turn = 0;
 
@@ -46,7 +48,7 @@ export class Inspector implements vscode.WebviewViewProvider, vscode.Disposable 
     this.#view = view;
     view.webview.options = pageOptions(this.#extensionUri);
     view.webview.onDidReceiveMessage((message: FromWebview) =>
-      message.type === 'ready' ? this.#update() : answerPage(message, this.#server, this.#log),
+      message.type === 'ready' ? this.#greet() : answerPage(message, this.#server, this.#log),
     );
     view.onDidDispose(() => (this.#view = undefined));
     view.webview.html = pageHtml(view.webview, this.#extensionUri, 'inspector', 'Repscope');
@@ -55,6 +57,11 @@ export class Inspector implements vscode.WebviewViewProvider, vscode.Disposable 
   async show(path: string): Promise<void> {
     if (path === this.#path) return;
     this.#path = path;
+    await this.#post({
+      kind: 'busy',
+      message: vscode.l10n.t('Reading {0}', baseName(path)),
+      fraction: null,
+    });
     await this.#update();
   }
 
@@ -70,6 +77,11 @@ export class Inspector implements vscode.WebviewViewProvider, vscode.Disposable 
     }
   }
 
+  async #greet(): Promise<void> {
+    this.#shown = undefined;
+    await this.#update();
+  }
+
   async #update(): Promise<void> {
     const turn = ++this.#turn;
     if (!this.#view) return;
@@ -81,11 +93,6 @@ export class Inspector implements vscode.WebviewViewProvider, vscode.Disposable 
         ),
       });
     }
-    await this.#post({
-      kind: 'busy',
-      message: vscode.l10n.t('Reading {0}', baseName(this.#path)),
-      fraction: null,
-    });
     const state = await this.#describe(this.#path);
     if (turn === this.#turn) await this.#post(state);
   }
@@ -111,6 +118,9 @@ export class Inspector implements vscode.WebviewViewProvider, vscode.Disposable 
   }
 
   async #post(state: WebviewState): Promise<void> {
+    const text = JSON.stringify(state);
+    if (text === this.#shown) return;
+    this.#shown = text;
     const message: ToWebview = { type: 'state', state };
     await this.#view?.webview.postMessage(message);
   }

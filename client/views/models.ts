@@ -15,6 +15,8 @@ export class ModelsTree implements vscode.TreeDataProvider<ModelNode>, vscode.Di
   readonly #changed = new vscode.EventEmitter<ModelNode | undefined>();
   readonly #subscription: vscode.Disposable;
   readonly #known = new Map<string, ModelOutline | Error>();
+  /** Paths asked for since the last change; what is known from before shows until the answer. */
+  readonly #asked = new Set<string>();
 
   readonly onDidChangeTreeData = this.#changed.event;
 
@@ -22,7 +24,7 @@ export class ModelsTree implements vscode.TreeDataProvider<ModelNode>, vscode.Di
     this.#models = models;
     this.#log = log;
     this.#subscription = models.onDidChange(() => {
-      this.#known.clear();
+      this.#asked.clear();
       this.#changed.fire(undefined);
     });
   }
@@ -44,31 +46,31 @@ export class ModelsTree implements vscode.TreeDataProvider<ModelNode>, vscode.Di
   }
 
   getTreeItem(node: ModelNode): vscode.TreeItem {
-    return node.kind === 'model' ? this.#modelItem(node) : layerItem(node.layer);
+    return node.kind === 'model' ? this.#modelItem(node.model) : layerItem(node.layer);
   }
 
-  #modelItem(node: ModelNode & { kind: 'model' }): vscode.TreeItem {
-    const { path, name } = node.model;
+  #modelItem({ path, name }: WorkspaceModel): vscode.TreeItem {
     const item = new vscode.TreeItem(name, vscode.TreeItemCollapsibleState.Collapsed);
     item.id = path;
     item.contextValue = 'model';
     item.iconPath = new vscode.ThemeIcon('symbol-class');
     item.tooltip = path;
     const known = this.#known.get(path);
-    if (known === undefined) void this.#learn(node);
-    else if (known instanceof Error) markUnreadable(item, known);
-    else describe(item, known);
+    if (known instanceof Error) markUnreadable(item, known);
+    else if (known) describe(item, known);
+    if (!this.#asked.has(path)) void this.#learn(path);
     return item;
   }
 
-  async #learn(node: ModelNode & { kind: 'model' }): Promise<void> {
-    const { path } = node.model;
+  async #learn(path: string): Promise<void> {
+    this.#asked.add(path);
     try {
       this.#known.set(path, await this.#models.outline(path));
     } catch (error) {
       this.#known.set(path, readableError(error));
     }
-    this.#changed.fire(node);
+    // The whole tree: the editor drops a change of a row that it has not drawn yet.
+    this.#changed.fire(undefined);
   }
 
   dispose(): void {
