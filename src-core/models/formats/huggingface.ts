@@ -61,7 +61,7 @@ export async function openHuggingFace(path: string): Promise<Model> {
         [join(folder, 'config.json'), ...files.map((file) => file.path), ...extras],
         signal,
       ),
-    graph: (layers) => Promise.resolve(graphOf(folder, plan, files, layers)),
+    graph: (layers) => Promise.resolve().then(() => graphOf(folder, plan, files, layers)),
     nonFiniteTensors: (signal) => findNonFinite(files, signal),
   };
 }
