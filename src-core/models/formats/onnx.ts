@@ -1,0 +1,286 @@
+import { access, realpath } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { openBytes, statFile, type ByteSource } from '../../bytes/byte-source.ts';
+import { fingerprintFiles } from '../../bytes/fingerprint.ts';
+import { UserError } from '../../errors.ts';
+import type { ExternalData } from '../../onnx/graph-builder.ts';
+import { inferValues } from '../../onnx/inference.ts';
+import { allTensors, describeLayers, findParameters } from '../../onnx/layers.ts';
+import { lightCopy } from '../../onnx/light-copy.ts';
+import {
+  readOutline,
+  type OnnxOutline,
+  type OnnxTensor,
+  type OnnxValue,
+} from '../../onnx/outline.ts';
+import { elementCount } from '../../tensor/convert.ts';
+import { unknownLayer } from '../layers.ts';
+import type { Finding, Model, ModelOutline, RunnableGraph, ValueInfo } from '../model.ts';
+import { findNonFinite, type StoredTensor } from './non-finite.ts';
+
+/** Smaller tensors stay in the copy: shape constants must be there for shape inference. */
+const inlineLimit = 1024;
+
+/** Operator sets that onnxruntime brings. */
+const knownDomains = new Set([
+  '',
+  'ai.onnx',
+  'ai.onnx.ml',
+  'ai.onnx.training',
+  'ai.onnx.preview',
+  'ai.onnx.preview.training',
+  'com.microsoft',
+  'com.microsoft.nchwc',
+  'com.microsoft.experimental',
+  'com.ms.internal.nhwc',
+]);
+
+/** External data of a model, by the location that the model gives. */
+type ExternalFiles = Map<string, { path: string; size: number }>;
+
+const valueInfo = ({ name, dtype, shape }: OnnxValue): ValueInfo => ({
+  name,
+  dtype,
+  shape: shape ?? [],
+});
+
+async function withSource<T>(path: string, use: (source: ByteSource) => Promise<T>): Promise<T> {
+  const source = await openBytes(path);
+  try {
+    return await use(source);
+  } finally {
+    await source.close();
+  }
+}
+
+/** Whether `path` is `folder` or below it. */
+function isWithin(folder: string, path: string): boolean {
+  const way = relative(folder, path);
+  return way !== '..' && !way.startsWith(`..${sep}`) && resolve(folder, way) === path;
+}
+
+/** Finds the files that hold external data; what is wrong with them becomes findings. */
+async function findExternalFiles(
+  path: string,
+  tensors: readonly OnnxTensor[],
+): Promise<{ files: ExternalFiles; findings: Finding[] }> {
+  const files: ExternalFiles = new Map();
+  const faults = new Map<string, Finding>();
+  const folder = dirname(path);
+  for (const { name, data, bytes } of tensors) {
+    if (data.kind !== 'external' || faults.has(data.location)) continue;
+    const { location, offset } = data;
+    const fault = (code: string, message: string) =>
+      faults.set(location, { severity: 'error', code, message });
+    const target = resolve(folder, location);
+    if (target === folder || !isWithin(folder, target)) {
+      fault('external-data', `weights are said to lie outside the model's folder: ${location}`);
+      continue;
+    }
+    if (!files.has(location)) {
+      const stats = await statFile(target).catch(() => undefined);
+      if (!stats?.isFile()) {
+        fault('external-data', `the weights file ${location} is missing beside the model`);
+        continue;
+      }
+      files.set(location, { path: target, size: stats.size });
+    }
+    const end = offset + (data.length ?? bytes);
+    if (end > files.get(location)!.size) {
+      fault('external-data', `the weights file ${location} is cut short: ${name} ends at ${end}`);
+    }
+  }
+  return { files, findings: [...faults.values()] };
+}
+
+function domainFindings(outline: OnnxOutline): Finding[] {
+  const foreign = new Set(
+    outline.graph.nodes
+      .map(({ domain }) => domain)
+      .filter((domain) => !knownDomains.has(domain) && !outline.functionDomains.has(domain)),
+  );
+  return [...foreign].map((domain) => ({
+    severity: 'error',
+    code: 'custom-operator',
+    message: `uses operators of ${domain}, which onnxruntime does not have`,
+  }));
+}
+
+async function tokenizerFolder(path: string): Promise<string | undefined> {
+  const folder = dirname(path);
+  // Exports for transformers.js keep the graph in a folder `onnx` below the tokenizer.
+  for (const candidate of basename(folder) === 'onnx' ? [folder, dirname(folder)] : [folder]) {
+    const found = await access(join(candidate, 'tokenizer.json')).then(
+      () => true,
+      () => false,
+    );
+    if (found) return candidate;
+  }
+  return undefined;
+}
+
+function describe(
+  path: string,
+  size: number,
+  model: OnnxOutline,
+  files: ExternalFiles,
+  externalFindings: readonly Finding[],
+): ModelOutline {
+  const { graph } = model;
+  const parameters = findParameters(graph);
+  const layers = describeLayers(graph, inferValues(graph), parameters);
+  const dtypes: ModelOutline['dtypes'] = {};
+  for (const { dtype, shape } of parameters.values()) {
+    dtypes[dtype] = (dtypes[dtype] ?? 0) + elementCount(shape);
+  }
+  const findings = [...externalFindings, ...domainFindings(model)];
+  if (graph.nodes.some((node) => node.subgraphs.length > 0)) {
+    findings.push({
+      severity: 'info',
+      code: 'control-flow',
+      message: 'values inside its If, Loop and Scan bodies cannot be captured',
+    });
+  }
+  const fatal = findings.find(({ severity }) => severity === 'error');
+  const stem = basename(path).replace(/\.onnx$/i, '');
+  return {
+    path,
+    name: stem === 'model' ? basename(dirname(path)) || stem : stem,
+    format: 'onnx',
+    ...(model.producer !== '' && { architecture: model.producer }),
+    bytes: [...files.values()].reduce((total, file) => total + file.size, size),
+    parameters: Object.values(dtypes).reduce((total, count) => total + count, 0),
+    dtypes,
+    inputs: graph.inputs.map(valueInfo),
+    outputs: graph.outputs.map(valueInfo),
+    layers,
+    tensors: graph.initializers.map(({ name, dtype, shape, bytes }) => ({
+      name,
+      dtype,
+      shape,
+      bytes,
+    })),
+    metadata: { ...model.metadata, opset: String(model.opset) },
+    findings,
+    runnable: fatal === undefined,
+    ...(fatal && { notRunnableBecause: fatal.message }),
+  };
+}
+
+class OnnxModel implements Model {
+  readonly outline: ModelOutline;
+  readonly tokenizerFolder?: string;
+  readonly #model: OnnxOutline;
+  readonly #files: ExternalFiles;
+
+  constructor(
+    outline: ModelOutline,
+    model: OnnxOutline,
+    files: ExternalFiles,
+    tokenizer: string | undefined,
+  ) {
+    this.outline = outline;
+    this.#model = model;
+    this.#files = files;
+    if (tokenizer !== undefined) this.tokenizerFolder = tokenizer;
+  }
+
+  fingerprint(signal?: AbortSignal): Promise<string> {
+    const weights = [...this.#files.values()].map(({ path }) => path).sort();
+    return fingerprintFiles([this.outline.path, ...weights], signal);
+  }
+
+  async graph(layers: readonly string[]): Promise<RunnableGraph> {
+    const { outline } = this;
+    if (outline.notRunnableBecause !== undefined) {
+      throw new UserError(
+        'unsupported',
+        outline.path,
+        `cannot be run: ${outline.notRunnableBecause}`,
+        'export it with standard operators and all its files',
+      );
+    }
+    const outputs = new Set(outline.outputs.map(({ name }) => name));
+    const names = outline.layers.map(({ name }) => name);
+    const known = new Set(names);
+    for (const layer of layers) {
+      if (!known.has(layer) && !outputs.has(layer)) throw unknownLayer(outline.path, layer, names);
+    }
+    // Weights are found relative to where the file really is: onnxruntime refuses links out of there.
+    const real = await realpath(outline.path);
+    const folder = dirname(real);
+    const locations = await this.#realLocations(folder);
+    const added = [...new Set(layers)].filter((layer) => !outputs.has(layer));
+    const bytes = await withSource(real, (source) =>
+      lightCopy(
+        source,
+        this.#model,
+        (tensor) => relocated(tensor, basename(real), locations),
+        added,
+      ),
+    );
+    return { bytes, externalFolder: folder, inputs: outline.inputs, outputs: [...layers] };
+  }
+
+  /** Where external data really lie below `folder`, by the location that the model gives. */
+  async #realLocations(folder: string): Promise<Map<string, string>> {
+    const locations = new Map<string, string>();
+    for (const [location, file] of this.#files) {
+      const target = await realpath(file.path);
+      if (!isWithin(folder, target)) {
+        throw new UserError(
+          'unsupported',
+          this.outline.path,
+          `its weights file ${location} is a link to another folder`,
+          'copy both files into one folder',
+        );
+      }
+      locations.set(location, relative(folder, target).split(sep).join('/'));
+    }
+    return locations;
+  }
+
+  async nonFiniteTensors(signal?: AbortSignal): Promise<string[]> {
+    const stored: StoredTensor[] = [];
+    for (const { name, dtype, bytes, data } of allTensors(this.#model.graph)) {
+      if (data.kind === 'raw') {
+        stored.push({ name, dtype, path: this.outline.path, ...data });
+      } else if (data.kind === 'external') {
+        const path = this.#files.get(data.location)?.path;
+        const length = data.length ?? bytes;
+        if (path !== undefined) stored.push({ name, dtype, path, offset: data.offset, length });
+      }
+    }
+    return findNonFinite(stored, signal);
+  }
+}
+
+/** Where the copy finds a tensor's bytes; undefined where the tensor is copied as it is. */
+function relocated(
+  { data, bytes }: OnnxTensor,
+  file: string,
+  locations: ReadonlyMap<string, string>,
+): ExternalData | undefined {
+  if (data.kind === 'raw' && data.length > inlineLimit) {
+    return { location: file, offset: data.offset, length: data.length };
+  }
+  if (data.kind !== 'external') return undefined;
+  const location = locations.get(data.location);
+  return location === undefined || location === data.location
+    ? undefined
+    : { location, offset: data.offset, length: data.length ?? bytes };
+}
+
+/**
+ * Opens an ONNX model by byte range.
+ * @throws UserError `missing`, `empty`, `truncated`, `not-a-model`.
+ */
+export async function openOnnx(path: string): Promise<Model> {
+  const absolute = resolve(path);
+  return withSource(absolute, async (source) => {
+    const model = await readOutline(source);
+    const { files, findings } = await findExternalFiles(absolute, [...allTensors(model.graph)]);
+    const outline = describe(absolute, source.size, model, files, findings);
+    return new OnnxModel(outline, model, files, await tokenizerFolder(absolute));
+  });
+}
