@@ -1,7 +1,9 @@
-import { readFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { resolveModel } from '../models/resolve.ts';
 import { loadTokenizer } from './tokenizer.ts';
 
 const fixtures = fileURLToPath(new URL('../../test/fixtures/tokenizer', import.meta.url));
@@ -34,5 +36,85 @@ async function deviations(folder: string, expectedFile: string, maxLength: numbe
 describe('ids equal those of Python tokenizers', () => {
   test('a small WordPiece tokenizer', async () => {
     expect(await deviations(join(fixtures, 'tiny'), 'tiny.json', 32)).toEqual([]);
+  });
+
+  test('the tokenizer of the real sentence encoder', async (context) => {
+    const encoder = 'sentence-transformers/all-MiniLM-L6-v2';
+    const folder = await resolveModel(encoder, []);
+    if (folder === undefined) {
+      return context.skip(
+        `${encoder} is not on this machine; node scripts/fetch-minilm.mjs gets it`,
+      );
+    }
+    expect(await deviations(folder, 'minilm.json', 128)).toEqual([]);
+  });
+});
+
+describe('batches', () => {
+  test('are padded at the end to their longest text', async () => {
+    const tokenizer = await loadTokenizer(join(fixtures, 'tiny'));
+    const both = tokenizer.encode(['a b c d', '']);
+    expect(both).toMatchObject({ batch: 2, tokens: 6 });
+    // [CLS] 2, [SEP] 3, [PAD] 0
+    expect(Array.from(both.ids.slice(6), Number)).toEqual([2, 3, 0, 0, 0, 0]);
+    expect(Array.from(both.mask, Number)).toEqual([1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0]);
+    expect(both.types.every((type) => type === 0n)).toBe(true);
+    expect(tokenizer.encode(['a b c d']).ids).toEqual(both.ids.slice(0, 6));
+  });
+
+  test('are cut to the length allowed, with the closing token kept', async () => {
+    const tokenizer = await loadTokenizer(join(fixtures, 'tiny'));
+    const long = 'a '.repeat(100);
+    const { ids, tokens } = tokenizer.encode([long]);
+    expect(tokens).toBe(32);
+    expect(ids.at(-1)).toBe(3n);
+    const letter = ids[1]!;
+    expect(tokenizer.encode([long], { maxLength: 4 }).ids).toEqual(
+      BigInt64Array.of(2n, letter, letter, 3n),
+    );
+  });
+});
+
+describe('a checkpoint folder', () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'repscope-'));
+    await cp(join(fixtures, 'tiny'), folder, { recursive: true });
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+  const write = (name: string, content: string) => writeFile(join(folder, name), content);
+
+  test('says how long a text may be', async () => {
+    const longest = async () => (await loadTokenizer(folder)).maxLength;
+    expect(await longest()).toBe(32);
+    await write('sentence_bert_config.json', '{"max_seq_length": 20}');
+    expect(await longest()).toBe(20);
+    await write('config.json', '{"max_position_embeddings": 12}');
+    expect(await longest()).toBe(12);
+    await rm(join(folder, 'sentence_bert_config.json'));
+    await write('tokenizer_config.json', '{"model_max_length": 1e30}');
+    expect(await longest()).toBe(12);
+    await rm(join(folder, 'config.json'));
+    expect(await longest()).toBe(512);
+  });
+
+  test.each([
+    ['', 'empty'],
+    ['{"model": ', 'not-a-model'],
+    ['{"model": {}}', 'unsupported'],
+  ])('with tokenizer.json = %j is refused in one line', async (content, code) => {
+    await write('tokenizer.json', content);
+    const error = await loadTokenizer(folder).then(
+      () => undefined,
+      (reason: unknown) => reason as Error,
+    );
+    expect(error).toMatchObject({ name: 'UserError', code });
+    expect(error?.message).toContain(join(folder, 'tokenizer.json'));
+    expect(error?.message).not.toContain('\n');
+  });
+
+  test('without tokenizer.json is refused', async () => {
+    await rm(join(folder, 'tokenizer.json'));
+    await expect(loadTokenizer(folder)).rejects.toMatchObject({ code: 'missing' });
   });
 });
