@@ -147,3 +147,65 @@ export async function dots(
   const feeds = { a: feed(a, [a.length / m, m]), b: feed(b, [b.length / m, m]) };
   return (await engine.run(dotsGraph('float64'), feeds))['y']!.data as Float64Array;
 }
+
+/** Sums over a block M of a kernel matrix with columns of weights A (its rows) and B (its columns). */
+const productsGraph = perType((graph, type) => {
+  const m = graph.input('m', type, ['a', 'b']);
+  const a = graph.input('A', type, ['a', 'k']);
+  const b = graph.input('B', type, ['b', 'k']);
+  const transposed = graph.op('Transpose', [m], { perm: [1, 0] });
+  graph.output(graph.op('MatMul', [m, b], {}, 'down'), type, ['a', 'k']);
+  graph.output(graph.op('MatMul', [transposed, a], {}, 'up'), type, ['b', 'k']);
+});
+
+const formsGraph = perType((graph, type) => {
+  const m = graph.input('m', type, ['a', 'b']);
+  const n = graph.input('n', type, ['a', 'b']);
+  const a = graph.input('A', type, ['a', 'k']);
+  const b = graph.input('B', type, ['b', 'k']);
+  const square = (x: Value) => graph.op('Mul', [x, x]);
+  const product = graph.op('Mul', [m, n]);
+  const byB = graph.op('MatMul', [product, b]);
+  const byB2 = graph.op('MatMul', [product, square(b)]);
+  const form = (x: Value, y: Value) =>
+    graph.op('ReduceSum', [graph.op('Mul', [x, y]), graph.ints(0)], { keepdims: 0 });
+  const named = (value: Value, name: string) =>
+    graph.output(graph.op('Identity', [value], {}, name), type, ['k']);
+  named(form(a, byB), 'plain');
+  named(graph.op('Add', [form(a, byB2), form(square(a), byB)]), 'mixed');
+  named(form(square(a), byB2), 'squared');
+});
+
+/** Quadratic forms of resampling weights, k draws at a time; all in float64. */
+export const weightedForms = {
+  /** M·B and Mᵀ·A for M: a × b with weights A: a × k and B: b × k. */
+  async products(engine: Engine, k: number, m: Float64Array, a: Float64Array, b: Float64Array) {
+    const shape = [a.length / k, b.length / k];
+    const feeds = { m: feed(m, shape), A: feed(a, [shape[0]!, k]), B: feed(b, [shape[1]!, k]) };
+    const { down, up } = await engine.run(productsGraph('float64'), feeds);
+    return { down: down!.data as Float64Array, up: up!.data as Float64Array };
+  },
+
+  /** With W = M∘N, for each draw: αᵀWβ, αᵀWβ² + α²ᵀWβ, and α²ᵀWβ². */
+  async pair(
+    engine: Engine,
+    k: number,
+    m: Float64Array,
+    n: Float64Array,
+    a: Float64Array,
+    b: Float64Array,
+  ) {
+    const shape = [a.length / k, b.length / k];
+    const { plain, mixed, squared } = await engine.run(formsGraph('float64'), {
+      m: feed(m, shape),
+      n: feed(n, shape),
+      A: feed(a, [shape[0]!, k]),
+      B: feed(b, [shape[1]!, k]),
+    });
+    return {
+      plain: plain!.data as Float64Array,
+      mixed: mixed!.data as Float64Array,
+      squared: squared!.data as Float64Array,
+    };
+  },
+};

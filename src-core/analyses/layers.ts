@@ -1,0 +1,178 @@
+import { UserError } from '../errors.ts';
+import type { ResultValue } from '../results/schema.ts';
+import type { Floats, RowSource } from '../tensor/matrix.ts';
+import type { AnalysisContext, NamedRows, Side } from './definition.ts';
+
+/** Elements of a block that is read at once. */
+const blockElements = 1 << 20;
+
+/** Rows `[start, end)` of n, in blocks of at most `size` rows. */
+export function* blocks(n: number, size: number, from = 0): Generator<[number, number]> {
+  for (let start = from; start < n; start += size) yield [start, Math.min(start + size, n)];
+}
+
+/** Rows with a vector subtracted in float64, in the type asked for. */
+class ShiftedRows implements RowSource {
+  readonly n: number;
+  readonly d: number;
+  readonly dtype: 'float32' | 'float64';
+  readonly #source: RowSource;
+  readonly #shift: Float64Array;
+
+  constructor(source: RowSource, shift: Float64Array, dtype: 'float32' | 'float64') {
+    this.n = source.n;
+    this.d = source.d;
+    this.dtype = dtype;
+    this.#source = source;
+    this.#shift = shift;
+  }
+
+  async rows(start: number, end: number): Promise<Floats> {
+    const source = await this.#source.rows(start, end);
+    const target = this.dtype === 'float64' ? new Float64Array(source.length) : source;
+    const { d } = this;
+    for (let row = 0; row < source.length; row += d) {
+      for (let j = 0; j < d; j++) target[row + j] = source[row + j]! - this.#shift[j]!;
+    }
+    return target;
+  }
+}
+
+/** A layer that has been read once: finite, with its column means known. */
+export interface CheckedRows {
+  readonly label: string;
+  readonly n: number;
+  readonly d: number;
+  /** Float64 column means. */
+  readonly mean: Float64Array;
+  /** Columns that hold one value only. */
+  readonly constantColumns: number;
+  /** The rows with column means subtracted, so that float32 products lose nothing to an offset. */
+  centred(dtype?: 'float32' | 'float64'): RowSource;
+  /** The rows as they are. */
+  uncentred(dtype?: 'float32' | 'float64'): RowSource;
+}
+
+/**
+ * Read a layer once, in blocks: column means in float64, constant columns, and a check.
+ * @throws UserError `non-finite` that names the layer and the row; `too-few-samples` below `least`.
+ */
+export async function checkRows(
+  rows: NamedRows,
+  context: AnalysisContext,
+  least: number,
+): Promise<CheckedRows> {
+  const { n, d, label } = rows;
+  if (n < least) {
+    throw new UserError(
+      'too-few-samples',
+      label,
+      `has ${n} ${n === 1 ? 'sample' : 'samples'}, and at least ${least} are needed`,
+      'use a probe with more samples',
+    );
+  }
+  const mean = new Float64Array(d);
+  const first = await rows.rows(0, 1);
+  const varies = new Uint8Array(d);
+  for (const [start, end] of blocks(n, Math.max(1, Math.floor(blockElements / d)))) {
+    const block = await rows.rows(start, end);
+    for (let at = 0; at < block.length; at += d) {
+      for (let j = 0; j < d; j++) {
+        const value = block[at + j]!;
+        mean[j]! += value;
+        if (value !== first[j]) varies[j] = 1;
+      }
+    }
+    if (!mean.every(Number.isFinite)) throw nonFinite(label, block, d, start);
+    await context.step(0, `Reading ${label}`);
+  }
+  // A mean of copies may be off by a rounding; their own value leaves exact zeros.
+  for (let j = 0; j < d; j++) mean[j] = varies[j] === 1 ? mean[j]! / n : first[j]!;
+  return {
+    label,
+    n,
+    d,
+    mean,
+    constantColumns: varies.reduce((count, varied) => count - varied, d),
+    centred: (dtype = rows.dtype) => new ShiftedRows(rows, mean, dtype),
+    uncentred: (dtype = rows.dtype) => new ShiftedRows(rows, new Float64Array(d), dtype),
+  };
+}
+
+function nonFinite(label: string, block: Floats, d: number, start: number): UserError {
+  const at = block.findIndex((value) => !Number.isFinite(value));
+  const [what, row] =
+    at < 0
+      ? ['values too large to add up in float64', start]
+      : [`${String(block[at])} in column ${at % d}`, start + Math.floor(at / d)];
+  return new UserError(
+    'non-finite',
+    label,
+    `row ${row} holds ${what}`,
+    'remove the row, or choose layers and data without NaN and infinite values',
+  );
+}
+
+/** Two lists of layers over the same samples. */
+export interface LayerPair {
+  rows: readonly NamedRows[];
+  columns: readonly NamedRows[];
+  /** True where one side is compared with itself. */
+  self: boolean;
+  /** True where values are a matrix rather than one number. */
+  layered: boolean;
+}
+
+/**
+ * The sides of a two-sided measure; one layered side alone is compared with itself.
+ * @throws UserError `usage` where a matrix has no partner, `wrong-shape` where samples do not pair.
+ */
+export function pairSides(sides: readonly Side[]): LayerPair {
+  const [a, b] = sides;
+  if (a === undefined || sides.length > 2) {
+    throw new UserError('usage', 'inputs', `${sides.length} given`, 'give one model or two inputs');
+  }
+  if (b === undefined && !a.layered) {
+    throw new UserError(
+      'usage',
+      a.name,
+      'has no other matrix to compare with',
+      'give two matrices',
+    );
+  }
+  const rows = a.layers;
+  const columns = (b ?? a).layers;
+  const reference = rows[0];
+  for (const other of [...rows, ...columns]) {
+    if (reference !== undefined && other.n !== reference.n) {
+      throw new UserError(
+        'wrong-shape',
+        `${describe(a, reference)} and ${describe(columns.includes(other) ? (b ?? a) : a, other)}`,
+        `have ${reference.n} and ${other.n} rows, and rows must be the same samples`,
+        'give both the same samples in the same order',
+      );
+    }
+  }
+  return { rows, columns, self: b === undefined, layered: a.layered || (b?.layered ?? false) };
+}
+
+const describe = (side: Side, rows: NamedRows) =>
+  side.layered ? `${side.name} ${rows.label}` : rows.label;
+
+/** A matrix of layer pairs as it is reported: one number where neither side is layered. */
+export function pairValue<T>(pair: LayerPair, matrix: T[][]): T | T[][] {
+  return pair.layered ? matrix : matrix[0]![0]!;
+}
+
+/**
+ * One-sided values as they are reported: for a matrix its own, for a model arrays over layers.
+ */
+export function layerValues(
+  side: Side,
+  results: readonly Record<string, ResultValue>[],
+): Record<string, ResultValue> {
+  if (!side.layered) return results[0]!;
+  return Object.fromEntries(
+    Object.keys(results[0]!).map((key) => [key, results.map((result) => result[key]!)]),
+  );
+}

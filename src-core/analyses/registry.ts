@@ -1,0 +1,140 @@
+import { z } from 'zod';
+import { UserError } from '../errors.ts';
+import type { AnalysisInfo, ParameterInfo } from '../protocol/language-server.ts';
+import type { AnalysisDefinition } from './definition.ts';
+import { nearWords } from './near-words.ts';
+import { cka } from './similarity/cka.ts';
+
+/** Every analysis, in the order of lists and menus. A new one is a file and a line here. */
+export const analyses: readonly AnalysisDefinition[] = [cka];
+
+/** @throws UserError `usage` that names the nearest ids. */
+export function findAnalysis(id: string): AnalysisDefinition {
+  const found = analyses.find((definition) => definition.id === id);
+  if (found) return found;
+  const ids = analyses.map((definition) => definition.id);
+  const near = nearWords(id, ids);
+  throw new UserError(
+    'usage',
+    `analysis '${id}'`,
+    'there is none of that name',
+    near.length > 0 ? `did you mean ${near.join(' or ')}?` : `choose one of ${ids.join(', ')}`,
+  );
+}
+
+interface ParameterSchema {
+  type?: 'number' | 'integer' | 'boolean' | 'string';
+  enum?: string[];
+  default?: unknown;
+  description?: string;
+  minimum?: number;
+  exclusiveMinimum?: number;
+  maximum?: number;
+  exclusiveMaximum?: number;
+}
+
+function parameterSchemas(definition: AnalysisDefinition): Record<string, ParameterSchema> {
+  const schema = z.toJSONSchema(definition.params, { io: 'input' });
+  return (schema.properties ?? {}) as Record<string, ParameterSchema>;
+}
+
+/** What pickers, forms and docs say of an analysis. */
+export function analysisInfo(definition: AnalysisDefinition): AnalysisInfo {
+  const { id, family, title, summary, arity, values, headline, formula, citation, misleads } =
+    definition;
+  const params = Object.entries(parameterSchemas(definition)).map(
+    ([name, schema]): ParameterInfo => ({
+      name,
+      type: schema.enum
+        ? 'choice'
+        : schema.type === 'integer'
+          ? 'number'
+          : (schema.type ?? 'string'),
+      ...(schema.enum ? { choices: schema.enum } : {}),
+      default: schema.default,
+      description: schema.description ?? '',
+    }),
+  );
+  return {
+    id,
+    family,
+    title,
+    summary,
+    arity,
+    params,
+    values,
+    headline,
+    formula,
+    citation,
+    misleads,
+  };
+}
+
+/** What a parameter may be, in words: `one of linear, rbf`, `a whole number of at least 0`. */
+export function rangeOf(schema: ParameterSchema): string {
+  if (schema.enum) return `one of ${schema.enum.join(', ')}`;
+  if (schema.type === 'boolean') return 'true or false';
+  if (schema.type !== 'number' && schema.type !== 'integer') return 'text';
+  const bounds = [
+    schema.minimum === undefined ? '' : `at least ${schema.minimum}`,
+    schema.exclusiveMinimum === undefined ? '' : `above ${schema.exclusiveMinimum}`,
+    // A whole number's own limit is JavaScript's, and says nothing.
+    schema.maximum === undefined || schema.maximum >= Number.MAX_SAFE_INTEGER
+      ? ''
+      : `at most ${schema.maximum}`,
+    schema.exclusiveMaximum === undefined ? '' : `below ${schema.exclusiveMaximum}`,
+  ].filter((bound, index) => bound !== '' && !(index === 0 && isOpenEnded(schema)));
+  const kind = schema.type === 'integer' ? 'a whole number' : 'a number';
+  return bounds.length === 0 ? kind : `${kind} ${bounds.join(' and ')}`;
+}
+
+const isOpenEnded = ({ minimum }: ParameterSchema) =>
+  minimum !== undefined && minimum <= Number.MIN_SAFE_INTEGER;
+
+/** Text as the command line gives it, in the type that the parameter takes. */
+function coerce(raw: unknown, schema: ParameterSchema): unknown {
+  if (typeof raw !== 'string') return raw;
+  const text = raw.trim();
+  if (schema.type === 'number' || schema.type === 'integer')
+    return text === '' ? raw : Number(text);
+  if (schema.type === 'boolean') return text === 'true' ? true : text === 'false' ? false : raw;
+  return text;
+}
+
+/**
+ * Parameters of a definition from what a user gave, strings (`--set name=value`) included; defaults
+ * for the rest.
+ * @throws UserError `usage` that names the parameter, what it may be and what was given.
+ */
+export function parseParams(
+  definition: AnalysisDefinition,
+  raw: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const schemas = parameterSchemas(definition);
+  const names = Object.keys(schemas);
+  const given: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(raw)) {
+    const schema = schemas[name];
+    if (schema === undefined) {
+      throw new UserError(
+        'usage',
+        `${definition.id}: parameter '${name}'`,
+        'there is none of that name',
+        `choose among ${names.join(', ')}`,
+      );
+    }
+    if (value !== undefined) given[name] = coerce(value, schema);
+  }
+  const parsed = definition.params.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  const name = String(issue.path[0]);
+  const schema = schemas[name] ?? {};
+  const said = typeof raw[name] === 'string' ? raw[name] : JSON.stringify(raw[name]);
+  throw new UserError(
+    'usage',
+    `${definition.id}: parameter '${name}'`,
+    `'${said}' is not ${issue.code === 'custom' ? issue.message : rangeOf(schema)}`,
+    `give ${issue.code === 'custom' ? issue.message : rangeOf(schema)}, or leave it out for ${JSON.stringify(schema.default)}`,
+  );
+}

@@ -1,0 +1,221 @@
+import type { Engine } from '../../engine/device-engine.ts';
+import { dots, weightedForms } from '../../engine/kernels.ts';
+import type { Random } from '../random.ts';
+import { blocks } from '../layers.ts';
+import { innerScale, type CentredMatrices, type Estimator } from './hsic.ts';
+import type { KernelSums, Pair, Tick, Tile } from './kernel-sums.ts';
+
+/** Elements of one block of permuted matrices. */
+const blockElements = 1 << 21;
+
+/**
+ * HSIC of each pair after the samples of its second kernel are permuted: result[pair][draw].
+ * Permuting leaves HSIC(K, K) as it is, so that the numerator is all that changes.
+ */
+export async function permutedHsic(
+  engine: Engine,
+  { n, matrices }: CentredMatrices,
+  pairs: readonly Pair[],
+  estimator: Estimator,
+  permutations: readonly Int32Array[],
+  tick: Tick,
+): Promise<Float64Array[]> {
+  const left = [...new Set(pairs.map(([i]) => i))];
+  const right = [...new Set(pairs.map(([, j]) => j))];
+  const answer = pairs.map(() => new Float64Array(permutations.length));
+  const wide = Math.max(left.length, right.length);
+  const rows = Math.max(1, Math.min(n, Math.floor(blockElements / (n * wide))));
+  const batch = Math.max(1, Math.floor(blockElements / (rows * n * right.length)));
+  for (const [start, end] of blocks(n, rows)) {
+    const size = (end - start) * n;
+    const fixed = new Float64Array(left.length * size);
+    left.forEach((i, k) => fixed.set(matrices[i]!.subarray(start * n, end * n), k * size));
+    for (const [first, last] of blocks(permutations.length, batch)) {
+      const moved = new Float64Array((last - first) * right.length * size);
+      let at = 0;
+      for (const order of permutations.slice(first, last)) {
+        for (const j of right) at = gather(matrices[j]!, n, order, start, end, moved, at);
+      }
+      const products = await dots(engine, size, fixed, moved);
+      const width = (last - first) * right.length;
+      pairs.forEach(([i, j], pair) => {
+        for (let draw = first; draw < last; draw++) {
+          const column = (draw - first) * right.length + right.indexOf(j);
+          answer[pair]![draw]! += products[left.indexOf(i) * width + column]!;
+        }
+      });
+      await tick(((end - start) / n) * ((last - first) / permutations.length));
+    }
+  }
+  const scale = innerScale(n, estimator);
+  return answer.map((draws) => draws.map((product) => product / scale));
+}
+
+function gather(
+  matrix: Float64Array,
+  n: number,
+  order: Int32Array,
+  start: number,
+  end: number,
+  target: Float64Array,
+  at: number,
+): number {
+  for (let row = start; row < end; row++) {
+    const base = order[row]! * n;
+    for (let column = 0; column < n; column++) target[at++] = matrix[base + order[column]!]!;
+  }
+  return at;
+}
+
+/**
+ * HSIC of bootstrap resamples, from how often each sample was drawn.
+ *
+ * A resample holds copies, and the kernel value between copies is the diagonal's: were they counted
+ * as pairs of samples, a debiased estimate would lean upward again. So the debiased form averages
+ * over tuples of *different* samples, weighted by their multiplicities c: with K̃ the kernel matrix
+ * with a zero diagonal, u = K̃c, v = L̃c, W = K̃∘L̃ and D_m the sum of products of c over m different
+ * samples,
+ *
+ *   HSIC = cᵀWc/D₂ + [cᵀu·cᵀv − 4(Σc²uv − c²ᵀWc²) − 2c²ᵀWc²]/D₄ − 2[Σcuv − cᵀWc²]/D₃,
+ *
+ * which is HSIC₁ when every c is 1. The biased form counts copies as the diagonal, as it does any
+ * sample with itself.
+ */
+export class BootstrapHsic {
+  readonly #engine: Engine;
+  readonly #pairs: readonly Pair[];
+  readonly #draws: number;
+  readonly #n: number;
+  /** Multiplicities, n × draws. */
+  readonly #counts: Float64Array;
+  /** K̃c of each kernel, n × draws. */
+  readonly #products: Float64Array[];
+  /** cᵀWc, cᵀWc² and c²ᵀWc² of each pair, by draw. */
+  readonly #forms: [Float64Array, Float64Array, Float64Array][];
+
+  constructor(
+    engine: Engine,
+    n: number,
+    kernels: number,
+    pairs: readonly Pair[],
+    draws: number,
+    random: Random,
+  ) {
+    this.#engine = engine;
+    this.#pairs = pairs;
+    this.#draws = draws;
+    this.#n = n;
+    this.#counts = new Float64Array(n * draws);
+    for (let draw = 0; draw < draws; draw++) {
+      const counts = drawEnough(n, random);
+      for (let row = 0; row < n; row++) this.#counts[row * draws + draw] = counts[row]!;
+    }
+    this.#products = Array.from({ length: kernels }, () => new Float64Array(n * draws));
+    this.#forms = pairs.map(() => [
+      new Float64Array(draws),
+      new Float64Array(draws),
+      new Float64Array(draws),
+    ]);
+  }
+
+  /** Take in one tile of the upper triangle; what it mirrors is added with it. */
+  async add({ a, b, values }: Tile, pause: () => Promise<void>): Promise<void> {
+    const draws = this.#draws;
+    const left = this.#counts.subarray(a[0] * draws, a[1] * draws);
+    const right = this.#counts.subarray(b[0] * draws, b[1] * draws);
+    for (const [index, tile] of values.entries()) {
+      const { up, down } = await weightedForms.products(this.#engine, draws, tile, left, right);
+      const sums = this.#products[index]!;
+      for (let k = 0; k < down.length; k++) sums[a[0] * draws + k]! += down[k]!;
+      for (let k = 0; k < up.length; k++) sums[b[0] * draws + k]! += up[k]!;
+      await pause();
+    }
+    for (const [index, [i, j]] of this.#pairs.entries()) {
+      const forms = await weightedForms.pair(
+        this.#engine,
+        draws,
+        values[i]!,
+        values[j]!,
+        left,
+        right,
+      );
+      const [plain, mixed, squared] = this.#forms[index]!;
+      for (let draw = 0; draw < draws; draw++) {
+        plain[draw]! += 2 * forms.plain[draw]!;
+        mixed[draw]! += forms.mixed[draw]!;
+        squared[draw]! += 2 * forms.squared[draw]!;
+      }
+      await pause();
+    }
+  }
+
+  /** result[pair][draw]. */
+  finish(sums: KernelSums, estimator: Estimator): Float64Array[] {
+    return this.#pairs.map(([i, j], index) => {
+      const answer = new Float64Array(this.#draws);
+      for (let draw = 0; draw < this.#draws; draw++) {
+        answer[draw] =
+          estimator === 'debiased'
+            ? this.#debiased(i, j, index, draw)
+            : this.#biased(sums, i, j, index, draw);
+      }
+      return answer;
+    });
+  }
+
+  #debiased(i: number, j: number, index: number, draw: number): number {
+    const { [draw]: plain = 0 } = this.#forms[index]![0];
+    const { [draw]: mixed = 0 } = this.#forms[index]![1];
+    const { [draw]: squared = 0 } = this.#forms[index]![2];
+    let [s2, s3, s4] = [0, 0, 0];
+    let [totalK, totalL, once, twice] = [0, 0, 0, 0];
+    for (let row = 0; row < this.#n; row++) {
+      const at = row * this.#draws + draw;
+      const c = this.#counts[at]!;
+      const u = this.#products[i]![at]!;
+      const v = this.#products[j]![at]!;
+      s2 += c * c;
+      s3 += c ** 3;
+      s4 += c ** 4;
+      totalK += c * u;
+      totalL += c * v;
+      once += c * u * v;
+      twice += c * c * u * v;
+    }
+    const n = this.#n;
+    const d2 = n ** 2 - s2;
+    const d3 = n ** 3 - 3 * n * s2 + 2 * s3;
+    const d4 = n ** 4 - 6 * n ** 2 * s2 + 3 * s2 ** 2 + 8 * n * s3 - 6 * s4;
+    const four = totalK * totalL - 4 * (twice - squared) - 2 * squared;
+    return plain / d2 + four / d4 - (2 * (once - mixed)) / d3;
+  }
+
+  #biased(sums: KernelSums, i: number, j: number, index: number, draw: number): number {
+    const k = sums.diagonal[i]!;
+    const l = sums.diagonal[j]!;
+    let product = this.#forms[index]![0][draw]!;
+    let [totalK, totalL, rows] = [0, 0, 0];
+    for (let row = 0; row < this.#n; row++) {
+      const at = row * this.#draws + draw;
+      const c = this.#counts[at]!;
+      const u = this.#products[i]![at]! + c * k[row]!;
+      const v = this.#products[j]![at]! + c * l[row]!;
+      product += c * c * k[row]! * l[row]!;
+      totalK += c * u;
+      totalL += c * v;
+      rows += c * u * v;
+    }
+    const n = this.#n;
+    return (product - (2 * rows) / n + (totalK * totalL) / (n * n)) / (n - 1) ** 2;
+  }
+}
+
+/** HSIC needs four different samples; with few to draw from, some resamples have fewer. */
+function drawEnough(n: number, random: Random): Float64Array {
+  for (;;) {
+    const counts = random.multiplicities(n);
+    let different = 0;
+    for (const count of counts) if (count > 0) different++;
+    if (different >= 4) return counts;
+  }
+}

@@ -1,0 +1,249 @@
+import type { Engine } from '../../engine/device-engine.ts';
+import { UserError } from '../../errors.ts';
+import type { AnalysisContext } from '../definition.ts';
+import { blocks, type CheckedRows } from '../layers.ts';
+import { Random } from '../random.ts';
+import { CentredMatrices, hsic, type Estimator } from './hsic.ts';
+import { BootstrapHsic, permutedHsic } from './hsic-resampling.ts';
+import {
+  featureFormIsCheaper,
+  featureSums,
+  gramSums,
+  medianSquaredDistance,
+  type Kernel,
+  type Pair,
+  type Range,
+  type Tick,
+} from './kernel-sums.ts';
+
+/** HSIC₁ divides by n − 3. */
+export const leastSamples = 4;
+/** Bytes that kernel matrices kept for permutations may take. */
+const matrixBytes = 2 * 1024 ** 3;
+/** Bootstrap draws that one engine call serves. */
+const drawsPerCall = 200;
+
+/** Which kernel pairs are computed, and where each cell of the layers × layers matrix is found. */
+export interface PairPlan {
+  /** Cells of the matrix; for one side with itself the upper triangle. */
+  targets: readonly Pair[];
+  /** Targets and then the self terms that are not among them. */
+  pairs: readonly Pair[];
+  indexOf(i: number, j: number): number;
+  targetOf(row: number, column: number): number;
+}
+
+/** Kernels are numbered rows first, then columns; one side with itself has rows only. */
+export function planPairs(rows: number, columns: number, self: boolean): PairPlan {
+  const shift = self ? 0 : rows;
+  const index = new Map<string, number>();
+  const pairs: Pair[] = [];
+  const add = (i: number, j: number) => {
+    if (index.has(`${i},${j}`)) return;
+    index.set(`${i},${j}`, pairs.length);
+    pairs.push([i, j]);
+  };
+  for (let i = 0; i < rows; i++) for (let j = self ? i : 0; j < columns; j++) add(i, shift + j);
+  const targets = [...pairs];
+  for (let i = 0; i < shift + columns; i++) add(i, i);
+  const indexOf = (i: number, j: number) => index.get(`${i},${j}`)!;
+  return {
+    targets,
+    pairs,
+    indexOf,
+    targetOf: (row, column) =>
+      self && column < row ? indexOf(column, row) : indexOf(row, shift + column),
+  };
+}
+
+export interface HsicSettings {
+  kernel: 'linear' | 'rbf';
+  /** Multiple of the root of the median squared distance. */
+  bandwidth: number;
+  estimator: Estimator;
+  /** Samples of a minibatch; 0 for all at once. */
+  batch: number;
+  permutations: number;
+  bootstrap: number;
+  seed: number;
+}
+
+interface RangeTerms {
+  /** HSIC of each pair of the plan. */
+  observed: Float64Array;
+  /** [target][draw]. */
+  permuted: Float64Array[];
+  /** [pair][draw]. */
+  resampled: Float64Array[];
+}
+
+export interface HsicTerms extends RangeTerms {
+  /** Minibatches averaged over; 0 where all samples are taken at once. */
+  batches: number;
+}
+
+/**
+ * HSIC of every pair of the plan, over all samples or averaged over minibatches, with permuted and
+ * resampled values where asked for.
+ * @throws UserError `memory` where permutations need more than the bound.
+ */
+export async function hsicTerms(
+  layers: readonly CheckedRows[],
+  plan: PairPlan,
+  settings: HsicSettings,
+  context: AnalysisContext,
+): Promise<HsicTerms> {
+  const n = layers[0]!.n;
+  const whole = settings.batch === 0 || settings.batch >= n;
+  const size = whole ? n : settings.batch;
+  const ranges = [...blocks(n, size)].filter(([start, end]) => end - start === size);
+  if (n % size !== 0) {
+    context.warn(`minibatches of ${size}: the last ${n % size} of ${n} samples are left out`);
+  }
+  checkMemory(size, layers.length, settings);
+
+  let done = 0;
+  const tick: Tick = (share) => {
+    done += share / ranges.length;
+    return context.step(Math.min(done, 1), 'Comparing layers');
+  };
+  const order = new Random(settings.seed);
+  const resample = new Random(settings.seed + 2 ** 32);
+  const kernelShare = settings.kernel === 'rbf' ? 0.6 : 0;
+  const parts: RangeTerms[] = [];
+  for (const range of ranges) {
+    const kernels = await kernelsOf(layers, range, settings, context, (share) =>
+      tick(share * kernelShare),
+    );
+    const wanted = {
+      estimator: settings.estimator,
+      permutations: Array.from({ length: settings.permutations }, () => order.permutation(size)),
+      // Minibatches are themselves what is resampled.
+      bootstrap: whole ? settings.bootstrap : 0,
+      random: resample,
+    };
+    const rest: Tick = (share) => tick(share * (1 - kernelShare));
+    parts.push(await rangeTerms(context.engine, kernels, plan, range, wanted, rest));
+  }
+  return {
+    observed: average(parts.map(({ observed }) => observed)),
+    permuted: plan.targets.map((_, target) => average(parts.map((part) => part.permuted[target]!))),
+    resampled: whole
+      ? parts[0]!.resampled
+      : resampleBatches(parts, plan.pairs.length, settings.bootstrap, resample),
+    batches: whole ? 0 : ranges.length,
+  };
+}
+
+function checkMemory(n: number, kernels: number, { permutations }: HsicSettings): void {
+  const bytes = CentredMatrices.bytes(n, kernels);
+  if (permutations === 0 || bytes <= matrixBytes) return;
+  const gibibytes = (amount: number) => `${(amount / 1024 ** 3).toFixed(1)} GiB`;
+  throw new UserError(
+    'memory',
+    "cka: parameter 'permutations'",
+    `${kernels} kernel matrices of ${n} × ${n} need ${gibibytes(bytes)}, and the bound is ${gibibytes(matrixBytes)}`,
+    'set batch, or use fewer samples or layers',
+  );
+}
+
+async function kernelsOf(
+  layers: readonly CheckedRows[],
+  range: Range,
+  { kernel, bandwidth }: HsicSettings,
+  context: AnalysisContext,
+  tick: Tick,
+): Promise<Kernel[]> {
+  const kernels: Kernel[] = [];
+  for (const layer of layers) {
+    const rows = layer.centred();
+    if (kernel === 'linear') {
+      kernels.push({ rows });
+      continue;
+    }
+    const share: Tick = (part) => tick(part / layers.length);
+    const median = await medianSquaredDistance(context.engine, rows, range, share);
+    kernels.push({ rows, gamma: median > 0 ? 1 / (2 * bandwidth ** 2 * median) : 0 });
+  }
+  return kernels;
+}
+
+interface Wanted {
+  estimator: Estimator;
+  permutations: readonly Int32Array[];
+  bootstrap: number;
+  random: Random;
+}
+
+async function rangeTerms(
+  engine: Engine,
+  kernels: readonly Kernel[],
+  plan: PairPlan,
+  range: Range,
+  { estimator, permutations, bootstrap, random }: Wanted,
+  tick: Tick,
+): Promise<RangeTerms> {
+  const { pairs, targets } = plan;
+  const n = range[1] - range[0];
+  const resampling = permutations.length > 0 || bootstrap > 0;
+  if (!resampling && featureFormIsCheaper(kernels, pairs, n)) {
+    const sums = await featureSums(engine, kernels, pairs, range, tick);
+    const observed = Float64Array.from(pairs, (pair, index) => hsic(sums, pair, index, estimator));
+    return { observed, permuted: targets.map(() => new Float64Array()), resampled: [] };
+  }
+  const matrices = permutations.length > 0 ? new CentredMatrices(n, kernels.length) : undefined;
+  const resamples = Array.from(
+    blocks(bootstrap, drawsPerCall),
+    ([first, last]) => new BootstrapHsic(engine, n, kernels.length, pairs, last - first, random),
+  );
+  const gramShare = matrices ? 0.3 : 1;
+  const sums = await gramSums(
+    engine,
+    kernels,
+    pairs,
+    range,
+    (share) => tick(share * gramShare),
+    async (tile) => {
+      matrices?.add(tile);
+      for (const resample of resamples) await resample.add(tile, () => tick(0));
+    },
+  );
+  matrices?.centre(sums, estimator);
+  const drawn = resamples.map((resample) => resample.finish(sums, estimator));
+  return {
+    observed: Float64Array.from(pairs, (pair, index) => hsic(sums, pair, index, estimator)),
+    permuted: matrices
+      ? await permutedHsic(engine, matrices, targets, estimator, permutations, (share) =>
+          tick(share * (1 - gramShare)),
+        )
+      : targets.map(() => new Float64Array()),
+    resampled: pairs.map((_, pair) =>
+      Float64Array.from(drawn.flatMap((chunk) => Array.from(chunk[pair]!))),
+    ),
+  };
+}
+
+/** Elementwise mean of vectors of one length. */
+function average(vectors: readonly Float64Array[]): Float64Array {
+  const sum = new Float64Array(vectors[0]!.length);
+  for (const vector of vectors) vector.forEach((value, at) => (sum[at]! += value));
+  return sum.map((value) => value / vectors.length);
+}
+
+/** HSIC terms averaged over minibatches drawn with replacement: result[pair][draw]. */
+function resampleBatches(
+  parts: readonly RangeTerms[],
+  pairs: number,
+  draws: number,
+  random: Random,
+): Float64Array[] {
+  const answer = Array.from({ length: pairs }, () => new Float64Array(draws));
+  for (let draw = 0; draw < draws; draw++) {
+    random.multiplicities(parts.length).forEach((count, batch) => {
+      answer.forEach((values, pair) => {
+        values[draw]! += (count * parts[batch]!.observed[pair]!) / parts.length;
+      });
+    });
+  }
+  return answer;
+}

@@ -1,0 +1,91 @@
+import type { KernelSums, Pair, Tile } from './kernel-sums.ts';
+
+export type Estimator = 'debiased' | 'biased';
+
+/**
+ * HSIC of the pair at `index` in `sums.products`.
+ * - `debiased`: HSIC₁, Song et al. (2012), eq. 5; needs n ≥ 4; may be negative.
+ * - `biased`: HSIC₀ = tr(KHLH)/(n−1)², Gretton et al. (2005).
+ */
+export function hsic(sums: KernelSums, [i, j]: Pair, index: number, estimator: Estimator): number {
+  const { n } = sums;
+  const product = sums.products[index]!;
+  const r = sums.rowSums[i]!;
+  const s = sums.rowSums[j]!;
+  const k = sums.diagonal[i]!;
+  const l = sums.diagonal[j]!;
+  const debiased = estimator === 'debiased';
+  let rows = 0;
+  let totalK = 0;
+  let totalL = 0;
+  let diagonal = 0;
+  for (let a = 0; a < n; a++) {
+    const left = debiased ? r[a]! : r[a]! + k[a]!;
+    const right = debiased ? s[a]! : s[a]! + l[a]!;
+    rows += left * right;
+    totalK += left;
+    totalL += right;
+    diagonal += k[a]! * l[a]!;
+  }
+  if (debiased) {
+    const between = (totalK * totalL) / ((n - 1) * (n - 2)) - (2 * rows) / (n - 2);
+    return (product + between) / (n * (n - 3));
+  }
+  return (product + diagonal - (2 * rows) / n + (totalK * totalL) / (n * n)) / (n - 1) ** 2;
+}
+
+/** Kernel matrices made so that HSIC is their plain inner product, up to {@link innerScale}. */
+export class CentredMatrices {
+  readonly n: number;
+  /** n × n each, row-major. */
+  readonly matrices: Float64Array[];
+
+  constructor(n: number, kernels: number) {
+    this.n = n;
+    this.matrices = Array.from({ length: kernels }, () => new Float64Array(n * n));
+  }
+
+  /** Bytes that `kernels` of them take. */
+  static bytes(n: number, kernels: number): number {
+    return kernels * n * n * 8;
+  }
+
+  add({ a, b, values }: Tile): void {
+    const { n } = this;
+    for (const [index, tile] of values.entries()) {
+      const matrix = this.matrices[index]!;
+      for (let row = a[0], at = 0; row < a[1]; row++) {
+        for (let column = b[0]; column < b[1]; column++, at++) {
+          if (column <= row) continue;
+          matrix[row * n + column] = tile[at]!;
+          matrix[column * n + row] = tile[at]!;
+        }
+      }
+    }
+  }
+
+  /** U-centre (debiased; the diagonal stays zero) or double-centre with the diagonal (biased). */
+  centre({ diagonal, rowSums }: KernelSums, estimator: Estimator): void {
+    const { n } = this;
+    const debiased = estimator === 'debiased';
+    for (const [index, matrix] of this.matrices.entries()) {
+      const sums = debiased
+        ? rowSums[index]!
+        : rowSums[index]!.map((sum, row) => sum + diagonal[index]![row]!);
+      const total = sums.reduce((sum, value) => sum + value, 0);
+      const perRow = debiased ? n - 2 : n;
+      const whole = debiased ? total / ((n - 1) * (n - 2)) : total / (n * n);
+      for (let row = 0; row < n; row++) {
+        if (!debiased) matrix[row * n + row] = diagonal[index]![row]!;
+        for (let column = 0; column < n; column++) {
+          matrix[row * n + column]! -= (sums[row]! + sums[column]!) / perRow - whole;
+        }
+        if (debiased) matrix[row * n + row] = 0;
+      }
+    }
+  }
+}
+
+/** HSIC is the inner product of {@link CentredMatrices} divided by this. */
+export const innerScale = (n: number, estimator: Estimator): number =>
+  estimator === 'debiased' ? n * (n - 3) : (n - 1) ** 2;
