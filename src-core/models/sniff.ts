@@ -1,6 +1,7 @@
 /** What a file's first bytes say it is. */
 export type Sniffed =
-  | { kind: 'onnx' | 'safetensors' }
+  | { kind: 'onnx' }
+  | { kind: 'safetensors' }
   /** Something else: what, and the way out. */
   | { kind: 'other'; what: string; remedy: string };
 
