@@ -1,4 +1,14 @@
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import {
+  cp,
+  mkdir,
+  mkdtemp,
+  readFile,
+  rm,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -192,6 +202,8 @@ describe('fingerprint', () => {
       expect(before).toBe(await (await openHuggingFace(tiny)).fingerprint());
       const model = await openHuggingFace(folder);
       await writeFile(join(folder, name), bytes);
+      // A clock tick of the file system may be longer than this test.
+      await utimes(join(folder, name), new Date(), new Date(Date.now() + 10_000));
       expect(await model.fingerprint()).not.toBe(before);
     },
   );

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { openBytes, sha256Files, statFile } from '../../bytes/byte-source.ts';
+import { openBytes, statFile } from '../../bytes/byte-source.ts';
+import { fingerprintFiles } from '../../bytes/fingerprint.ts';
 import { UserError } from '../../errors.ts';
-import { elementCount, hasNonFinite, isNumeric } from '../../tensor/convert.ts';
-import { dtypeBytes, type DType } from '../../tensor/dtype.ts';
+import { elementCount } from '../../tensor/convert.ts';
+import type { DType } from '../../tensor/dtype.ts';
 import { readSafetensorsHeader, type SafetensorsEntry } from '../../tensor/safetensors.ts';
 import {
   isFloat,
@@ -21,6 +22,7 @@ import {
   weightFiles,
   type JsonObject,
 } from './checkpoint-files.ts';
+import { findNonFinite } from './non-finite.ts';
 
 /** A safetensors file of the checkpoint with its tensors. */
 interface WeightFile {
@@ -57,12 +59,16 @@ export async function openHuggingFace(path: string): Promise<Model> {
     outline,
     ...(hasTokenizer ? { tokenizerFolder: folder } : {}),
     fingerprint: (signal) =>
-      sha256Files(
+      fingerprintFiles(
         [join(folder, 'config.json'), ...files.map((file) => file.path), ...extras],
         signal,
       ),
     graph: (layers) => Promise.resolve().then(() => graphOf(folder, plan, files, layers)),
-    nonFiniteTensors: (signal) => findNonFinite(files, signal),
+    nonFiniteTensors: (signal) =>
+      findNonFinite(
+        files.flatMap((file) => file.tensors.map((tensor) => ({ ...tensor, path: file.path }))),
+        signal,
+      ),
   };
 }
 
@@ -231,29 +237,4 @@ function graphOf(
     inputs: plan.inputs,
     outputs: [...layers],
   };
-}
-
-const chunkBytes = 8 << 20;
-
-async function findNonFinite(files: WeightFile[], signal?: AbortSignal): Promise<string[]> {
-  const found: string[] = [];
-  for (const { path, tensors } of files) {
-    const source = await openBytes(path);
-    try {
-      for (const { name, dtype, offset, length } of tensors) {
-        if (!isFloat(dtype) || !isNumeric(dtype)) continue;
-        const step = chunkBytes - (chunkBytes % dtypeBytes[dtype]);
-        for (let start = 0; start < length; start += step) {
-          const size = Math.min(step, length - start);
-          if (hasNonFinite(await source.read(offset + start, size, signal), dtype)) {
-            found.push(name);
-            break;
-          }
-        }
-      }
-    } finally {
-      await source.close();
-    }
-  }
-  return found;
 }
