@@ -32,8 +32,12 @@ export const documentSelector = [
   'javascriptreact',
 ].map((language) => ({ scheme: 'file', language }));
 
-const watched = '**/*.{onnx,safetensors,py,ts,tsx,mts,cts,js,jsx,mjs,cjs}';
-const watchedCheckpoints = '**/{config,tokenizer}.json';
+/** Sources that may name a model, and the models themselves. */
+const watched = [
+  '**/*.{py,pyi,js,mjs,cjs,jsx,ts,mts,cts,tsx}',
+  '**/*.{onnx,safetensors,gguf,pt,pth,bin,h5,keras,tflite}',
+  '**/{config,tokenizer}.json',
+];
 
 /** The language server: its life, and typed requests to it. */
 export class Server implements vscode.Disposable {
@@ -55,9 +59,7 @@ export class Server implements vscode.Disposable {
   constructor(context: vscode.ExtensionContext, log: vscode.LogOutputChannel) {
     this.#context = context;
     this.#log = log;
-    this.#watchers = [watched, watchedCheckpoints].map((glob) =>
-      vscode.workspace.createFileSystemWatcher(glob),
-    );
+    this.#watchers = watched.map((glob) => vscode.workspace.createFileSystemWatcher(glob));
     this.#client = this.#createClient();
     this.#trust = vscode.workspace.onDidGrantWorkspaceTrust(() => {
       void this.#notify(TrustGranted, null);

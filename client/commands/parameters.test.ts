@@ -6,6 +6,9 @@ const permutations: ParameterInfo = {
   name: 'permutations',
   type: 'number',
   default: 0,
+  integer: true,
+  minimum: 0,
+  maximum: 1000,
   description: 'Label permutations',
 };
 const kernel: ParameterInfo = {
@@ -37,6 +40,9 @@ describe('parseParameter', () => {
   it.each([
     [permutations, 'many', 'permutations: "many" is not a number'],
     [permutations, 'Infinity', 'permutations: "Infinity" is not a number'],
+    [permutations, '0.5', 'permutations: write a whole number'],
+    [permutations, '-1', 'permutations: at least 0'],
+    [permutations, '1001', 'permutations: at most 1000'],
     [kernel, 'cubic', 'kernel: one of linear, rbf'],
     [debiased, 'yes', 'debiased: write true or false'],
   ])('refuses for %o "%s"', (info, text, problem) => {

@@ -8,12 +8,8 @@ export function parseParameter(info: ParameterInfo, text: string): Parsed {
   const trimmed = text.trim();
   if (trimmed === '') return { value: info.default };
   switch (info.type) {
-    case 'number': {
-      const value = Number(trimmed);
-      return Number.isFinite(value)
-        ? { value }
-        : { problem: `${info.name}: "${trimmed}" is not a number` };
-    }
+    case 'number':
+      return parseNumber(info, trimmed);
     case 'boolean':
       return trimmed === 'true' || trimmed === 'false'
         ? { value: trimmed === 'true' }
@@ -27,6 +23,18 @@ export function parseParameter(info: ParameterInfo, text: string): Parsed {
     case 'string':
       return { value: trimmed };
   }
+}
+
+function parseNumber(
+  { name, integer = false, minimum = -Infinity, maximum = Infinity }: ParameterInfo,
+  text: string,
+): Parsed {
+  const value = Number(text);
+  if (!Number.isFinite(value)) return { problem: `${name}: "${text}" is not a number` };
+  if (integer && !Number.isInteger(value)) return { problem: `${name}: write a whole number` };
+  if (value < minimum) return { problem: `${name}: at least ${minimum}` };
+  if (value > maximum) return { problem: `${name}: at most ${maximum}` };
+  return { value };
 }
 
 /** The parameters that differ from their defaults: what a request needs to carry. */

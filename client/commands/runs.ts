@@ -28,7 +28,7 @@ export async function deleteRun(services: Services, given?: string): Promise<voi
 /** Writes a stored run to a file; the run in front where none is given. */
 export async function exportReport(services: Services, given?: string): Promise<void> {
   const id =
-    given ?? services.results.active ?? (await pickRun(services, vscode.l10n.t('Run to export')));
+    given ?? services.results.current ?? (await pickRun(services, vscode.l10n.t('Run to export')));
   if (id === undefined) return;
   const formats: (vscode.QuickPickItem & { format: ExportFormat })[] = [
     { label: 'HTML', description: vscode.l10n.t('report with plots, one file'), format: 'html' },

@@ -1,4 +1,4 @@
-import { GetRun, type RunAnswer } from '@repscope/core/protocol/language-server.ts';
+import { GetRun, ListAnalyses, type RunAnswer } from '@repscope/core/protocol/language-server.ts';
 import type { FromWebview, ToWebview, WebviewState } from '@repscope/core/protocol/webview.ts';
 import { UserError } from '@repscope/core/errors.ts';
 import * as vscode from 'vscode';
@@ -29,7 +29,7 @@ export class ResultPanels implements vscode.WebviewPanelSerializer, vscode.Dispo
   show(answer: RunAnswer, { preserveFocus = true } = {}): void {
     if (this.#reveal(answer.run.id, preserveFocus)) return;
     const panel = this.#create(runLabel(answer.run), preserveFocus);
-    this.#attach(panel, answer.run.id, Promise.resolve(resultState(answer)));
+    this.#attach(panel, answer.run.id, this.#resultState(answer));
   }
 
   /** Shows a stored run. @throws what the server answers where there is no such run. */
@@ -42,9 +42,11 @@ export class ResultPanels implements vscode.WebviewPanelSerializer, vscode.Dispo
     this.#panels.get(id)?.dispose();
   }
 
-  /** Id of the run whose panel is in front. */
-  get active(): string | undefined {
-    return [...this.#panels].find(([, panel]) => panel.active)?.[0];
+  /** Id of the run in the focused panel, or in the only one that can be seen. */
+  get current(): string | undefined {
+    const visible = [...this.#panels].filter(([, panel]) => panel.visible);
+    const focused = visible.find(([, panel]) => panel.active);
+    return (focused ?? (visible.length === 1 ? visible[0] : undefined))?.[0];
   }
 
   deserializeWebviewPanel(panel: vscode.WebviewPanel, saved: unknown): Promise<void> {
@@ -63,7 +65,7 @@ export class ResultPanels implements vscode.WebviewPanelSerializer, vscode.Dispo
     try {
       const answer = await this.#server.request(GetRun, { id });
       panel.title = runLabel(answer.run);
-      return resultState(answer);
+      return await this.#resultState(answer);
     } catch (error) {
       const reason = readableError(error);
       this.#log.error(reason.message);
@@ -72,6 +74,12 @@ export class ResultPanels implements vscode.WebviewPanelSerializer, vscode.Dispo
       }
       return { kind: 'error', where: reason.where, what: reason.what, remedy: reason.remedy };
     }
+  }
+
+  async #resultState({ run, result }: RunAnswer): Promise<WebviewState> {
+    const analyses = await this.#server.request(ListAnalyses, null).catch(() => []);
+    const title = analyses.find(({ id }) => id === result.analysis)?.title;
+    return { kind: 'result', run, result, ...(title === undefined ? {} : { title }) };
   }
 
   #reveal(id: string, preserveFocus: boolean): boolean {
@@ -109,8 +117,4 @@ export class ResultPanels implements vscode.WebviewPanelSerializer, vscode.Dispo
   dispose(): void {
     this.#registration.dispose();
   }
-}
-
-function resultState({ run, result }: RunAnswer): WebviewState {
-  return { kind: 'result', run, result };
 }

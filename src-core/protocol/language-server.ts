@@ -40,6 +40,10 @@ export interface ParameterInfo {
   name: string;
   type: 'number' | 'boolean' | 'string' | 'choice';
   choices?: string[];
+  /** Of a number: whether it is whole, and its inclusive bounds. */
+  integer?: boolean;
+  minimum?: number;
+  maximum?: number;
   default: unknown;
   description: string;
 }
