@@ -89,19 +89,31 @@ function findings(outline: ModelOutline): HTMLElement | null {
   );
 }
 
-const columns: [SortKey, string][] = [
-  ['name', 'Layer'],
-  ['kind', 'Kind'],
-  ['shape', 'Shape'],
-  ['parameters', 'Parameters'],
+/** Header cells, each with the columns it sorts by; the kind stands below the name to save width. */
+const headings: [SortKey, string][][] = [
+  [
+    ['name', 'Layer'],
+    ['kind', 'Kind'],
+  ],
+  [['shape', 'Shape']],
+  [['parameters', 'Weights']],
 ];
 
 function layerTable({ layers }: ModelOutline): HTMLElement {
   const query: LayerQuery = { filter: '', kind: '', sort: 'order', descending: false };
   const body = h('tbody');
   const note = h('p', { class: 'note', role: 'status' });
-  const headers = columns.map(([key, label]) =>
-    h('th', { scope: 'col' }, h('button', { type: 'button', onclick: () => sortBy(key) }, label)),
+  const sorters = new Map<SortKey, HTMLElement>();
+  const headers = headings.map((keys) =>
+    h(
+      'th',
+      { scope: 'col' },
+      ...keys.map(([key, label]) => {
+        const sorter = h('button', { type: 'button', onclick: () => sortBy(key) }, label);
+        sorters.set(key, sorter);
+        return sorter;
+      }),
+    ),
   );
   const show = (): void => {
     const found = queryLayers(layers, query);
@@ -111,12 +123,13 @@ function layerTable({ layers }: ModelOutline): HTMLElement {
       found.length > rowCap
         ? `First ${rowCap} of ${plural(found.length, 'layer')}; filter to see others.`
         : all;
+    const direction = query.descending ? 'descending' : 'ascending';
+    for (const [key, sorter] of sorters) {
+      sorter.dataset['sorted'] = key === query.sort ? direction : 'none';
+    }
     headers.forEach((header, at) => {
-      const sorted = columns[at]![0] === query.sort;
-      header.setAttribute(
-        'aria-sort',
-        !sorted ? 'none' : query.descending ? 'descending' : 'ascending',
-      );
+      const sorted = headings[at]!.some(([key]) => key === query.sort);
+      header.setAttribute('aria-sort', sorted ? direction : 'none');
     });
   };
   // A column goes up, down, then back to the model's own order.
@@ -153,7 +166,7 @@ function layerTable({ layers }: ModelOutline): HTMLElement {
     h(
       'div',
       { class: 'table-region', role: 'region', tabindex: 0, 'aria-label': 'Layers' },
-      h('table', {}, h('thead', {}, h('tr', {}, ...headers)), body),
+      h('table', { class: 'layers' }, h('thead', {}, h('tr', {}, ...headers)), body),
     ),
     note,
   );
@@ -164,12 +177,15 @@ function row(layer: ModelOutline['layers'][number]): HTMLElement {
   return h(
     'tr',
     {},
-    h('th', { scope: 'row' }, name),
-    h('td', {}, kind),
+    h('th', { scope: 'row' }, ...breakable(name), h('div', { class: 'muted' }, kind)),
     h('td', {}, shape),
     h('td', { class: 'number' }, parameters),
   );
 }
+
+/** A name that may break after its separators. */
+const breakable = (name: string): (string | HTMLElement)[] =>
+  name.split(/(?<=[./_:])/).flatMap((part, at) => (at === 0 ? [part] : [h('wbr'), part]));
 
 function results(runs: Runs): HTMLElement | null {
   if (runs.length === 0) return null;

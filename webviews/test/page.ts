@@ -145,6 +145,7 @@ export function webviewHtml(
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
 <title>${bundle}</title>
 <style nonce="${nonce}">:root { ${style} }</style>
 <link rel="stylesheet" href="${origin}/${bundle}.css">

@@ -33,11 +33,15 @@ export type { EChartsCoreOption, EChartsType };
 export const createChart = (element: HTMLElement, width: number, height: number): EChartsType =>
   init(element, null, { renderer: 'canvas', width, height });
 
-/** The option drawn once as the text of an SVG file. */
-export function renderSvg(option: EChartsCoreOption, width: number, height: number): string {
+/** The options, merged in order, drawn once as the text of an SVG file. */
+export function renderSvg(
+  options: readonly EChartsCoreOption[],
+  width: number,
+  height: number,
+): string {
   const chart = init(null, null, { renderer: 'svg', ssr: true, width, height });
   try {
-    chart.setOption(option);
+    for (const option of options) chart.setOption(option);
     return chart.renderToSVGString();
   } finally {
     chart.dispose();

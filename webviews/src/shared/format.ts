@@ -65,35 +65,45 @@ export function shorten(label: string, length: number): string {
 export const textWidth = (text: string, fontSize = 11): number => text.length * fontSize * 0.56;
 
 /**
- * Short forms of labels that stay apart: of names that differ in their numbers only, such as
- * `encoder.layer.0.output`, the parts before and then after the number go first.
+ * Short forms of labels that stay apart. Of names that differ in their numbers only, such as
+ * `encoder.layer.0.output`, the parts before the number and then those after it go first.
  */
 export function shortenLabels(labels: readonly string[], length: number): Map<string, string> {
-  const pattern = (label: string): string => label.replace(/\d+/g, '#');
-  const sizes = new Map<string, number>();
+  const groups = new Map<string, string[]>();
   for (const label of new Set(labels)) {
-    sizes.set(pattern(label), (sizes.get(pattern(label)) ?? 0) + 1);
+    const pattern = label.replace(/\d+/g, '#');
+    const group = groups.get(pattern);
+    if (group) group.push(label);
+    else groups.set(pattern, [label]);
   }
-  const short = new Map(
-    labels.map((label) => [
-      label,
-      sizes.get(pattern(label))! > 1 ? dropShared(label, length) : shorten(label, length),
-    ]),
-  );
+  const short = new Map<string, string>();
+  for (const group of groups.values()) {
+    // Where all labels are of one pattern, nothing needs to say that something was left out.
+    const cut = group.length > 1 ? dropShared(group, length, groups.size > 1 ? '…' : '') : group;
+    group.forEach((label, at) => short.set(label, shorten(cut[at]!, length)));
+  }
   const distinct = new Set(short.values()).size === short.size;
   return distinct ? short : new Map(labels.map((label) => [label, shorten(label, length)]));
 }
 
-function dropShared(label: string, length: number): string {
-  const parts = label.split(/(?<=[./_:])/);
-  const firstNumber = parts.findIndex((part) => /\d/.test(part));
+/** Labels of one pattern, all cut at the same places around their first number. */
+function dropShared(labels: readonly string[], length: number, omitted: string): string[] {
+  const boundary = /[./:]/.test(labels[0]!) ? /(?=[./:])/ : /(?=_)/;
+  const parts = labels.map((label) => label.split(boundary));
+  const count = parts[0]!.length;
+  const firstNumber = parts[0]!.findIndex((part) => /\d/.test(part));
   let from = 0;
-  let to = parts.length;
-  const text = (): string =>
-    `${from > 0 ? '…' : ''}${parts.slice(from, to).join('')}${to < parts.length ? '…' : ''}`;
-  while (text().length > length && from < firstNumber) from++;
-  while (text().length > length && to > firstNumber + 1) to--;
-  return shorten(text(), length);
+  let to = count;
+  const texts = (): string[] =>
+    parts.map((words) => {
+      const kept = words.slice(from, to).join('');
+      const start = from > 0 ? omitted + kept.replace(/^[./_:]/, '') : kept;
+      return start + (to < count ? omitted : '');
+    });
+  const tooLong = (): boolean => texts().some((text) => text.length > length);
+  while (from < firstNumber && tooLong()) from++;
+  while (to > firstNumber + 1 && tooLong()) to--;
+  return texts();
 }
 
 /** How axis labels fit below `pixels` of axis: flat, slanted or upright, and the room they take. */
@@ -106,6 +116,14 @@ export function fitLabels(
   if (widest + 8 <= step || isNumbers(labels)) return { rotate: 0, room: 20 };
   if (step >= 22) return { rotate: 45, room: Math.ceil(widest * 0.71) + 16 };
   return { rotate: 90, room: Math.ceil(widest) + 12 };
+}
+
+/** Every which label to show: 1, 2, 5, 10, 20, …, the least that keeps them `spacing` pixels apart. */
+export function thinning(count: number, pixels: number, spacing: number): number {
+  const least = (count * spacing) / Math.max(1, pixels);
+  for (let power = 1; ; power *= 10) {
+    for (const step of [power, 2 * power, 5 * power]) if (step >= least) return step;
+  }
 }
 
 const isNumbers = (labels: readonly string[]): boolean =>

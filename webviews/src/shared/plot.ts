@@ -77,7 +77,8 @@ export class LivePlot {
   svg(): string {
     const size = this.#size();
     const option = { ...this.#option(size), backgroundColor: this.#theme.background };
-    return renderSvg(option, size.width, size.height);
+    const ticks = this.#plot.ticks?.(this.#view, size, { x: 1, y: 1 }) ?? {};
+    return renderSvg([option, ticks], size.width, size.height);
   }
 
   #size(): { width: number; height: number } {
@@ -137,13 +138,30 @@ export class LivePlot {
         const cell = this.#plot.cellAt(
           this.#view,
           event.seriesIndex ?? -1,
-          (event.dataIndex as number | undefined) ?? 0,
+          // A click on a line between its points has no index.
+          (event as { dataIndex?: number }).dataIndex ?? 0,
         );
         if (cell) this.#choose(cell);
       });
+      this.#chart.on('datazoom', () => this.#ticks());
     }
     this.#chart.setOption(this.#option(size), { notMerge: true });
+    this.#ticks();
     this.#mark();
+  }
+
+  /** Thins the axis labels to what is in sight. */
+  #ticks(): void {
+    if (!this.#plot.ticks || !this.#chart) return;
+    const shares = this.#zooms().map(({ start, end }) => (end - start) / 100);
+    const share = { x: shares[0] ?? 1, y: shares[1] ?? 1 };
+    this.#chart.setOption(this.#plot.ticks(this.#view, this.#size(), share));
+  }
+
+  #zooms(): { start: number; end: number }[] {
+    const option = this.#chart?.getOption() as
+      { dataZoom?: { start: number; end: number }[] } | undefined;
+    return option?.dataZoom ?? [];
   }
 
   #mark(): void {
@@ -233,9 +251,7 @@ export class LivePlot {
 
   /** Scales every zoomable axis about the middle of what is shown. */
   #zoom(factor: number): void {
-    const option = this.#chart?.getOption() as
-      { dataZoom?: { start: number; end: number }[] } | undefined;
-    option?.dataZoom?.forEach(({ start, end }, dataZoomIndex) => {
+    this.#zooms().forEach(({ start, end }, dataZoomIndex) => {
       const middle = (start + end) / 2;
       const half = Math.min(50, ((end - start) / 2) * factor);
       const low = Math.min(Math.max(0, middle - half), 100 - 2 * half);

@@ -193,8 +193,9 @@ function pinned(result: Result, chosen: readonly string[]): HTMLElement[] {
   return [...other, ...values];
 }
 
-/** Labels that name a row, a position or a series somewhere on the page, in their first order. */
+/** Labels of rows and positions on the page, in their first order; layers alone where there are any. */
 export function selectable(result: Result): string[] {
+  const layers = new Set(result.inputs.flatMap(({ layer }) => (layer === null ? [] : [layer])));
   const found = new Set<string>();
   for (const view of result.views) {
     if (view.kind === 'heatmap') {
@@ -202,12 +203,11 @@ export function selectable(result: Result): string[] {
     } else if (view.kind === 'line') {
       for (const value of view.x.values) if (typeof value === 'string') found.add(value);
     }
-    if ((view.kind === 'line' || view.kind === 'scatter') && view.series.length > 1) {
-      for (const series of view.series) found.add(series.name);
+    if (view.kind === 'line' || view.kind === 'scatter') {
+      for (const { name } of view.series) if (layers.has(name)) found.add(name);
     }
   }
-  const layers = result.inputs.flatMap(({ layer }) => (layer === null ? [] : [layer]));
-  const named = [...new Set(layers)].filter((label) => found.has(label));
+  const named = [...found].filter((label) => layers.has(label));
   return named.length > 1 ? named : [...found];
 }
 

@@ -18,7 +18,7 @@ function at(numbers: Numbers, indices: readonly number[]): number | null | undef
 export function statisticsAt(
   result: Pick<Result, 'null' | 'interval'>,
   indices: readonly number[],
-  write = formatNumber as (value: number | null) => string,
+  write = formatNumber,
 ): [name: string, value: string][] {
   const lines: [string, string][] = [];
   if (result.interval) {

@@ -17,10 +17,18 @@ export function dataTable(
   table: TableData,
 ): { element: HTMLElement; select(labels: readonly string[]): void } {
   const count = shownRows(table);
+  const isNumber = (column: number): boolean =>
+    column > 0 && table.rows.every((row) => typeof row[column] !== 'string');
   const head = h(
     'thead',
     {},
-    h('tr', {}, ...table.columns.map((name) => h('th', { scope: 'col' }, name))),
+    h(
+      'tr',
+      {},
+      ...table.columns.map((name, column) =>
+        h('th', { scope: 'col', class: isNumber(column) && 'number' }, name),
+      ),
+    ),
   );
   const body = h('tbody');
   const rows = table.rows.slice(0, count).map((row) =>

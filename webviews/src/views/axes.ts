@@ -1,4 +1,4 @@
-import { formatNumber, shortenLabels, textWidth } from '../shared/format.ts';
+import { formatNumber, shortenLabels, textWidth, thinning } from '../shared/format.ts';
 import { rampColor, type Theme } from '../shared/theme.ts';
 
 /** Text and lines that all axes share. */
@@ -33,6 +33,11 @@ export function numberAxis(
     },
   };
 }
+
+/** An axis option that shows every so manieth of `count` labels, `spacing` pixels apart at least. */
+export const tickInterval = (count: number, pixels: number, spacing: number): object => ({
+  axisLabel: { interval: thinning(count, pixels, spacing) - 1 },
+});
 
 /** Room that grows with what the axes write, so that nothing is cut off. */
 export const boundedGrid = (top: number, bottom: number): Record<string, unknown> => ({

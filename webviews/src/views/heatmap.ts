@@ -7,7 +7,7 @@ import {
   textWidth,
 } from '../shared/format.ts';
 import { inkOn, rampColor, viridis, type Theme } from '../shared/theme.ts';
-import { axisBase } from './axes.ts';
+import { axisBase, tickInterval } from './axes.ts';
 import type {
   Cell,
   Mark,
@@ -20,17 +20,18 @@ import type {
 
 type Heatmap = ViewOf<'heatmap'>;
 
-const labelLength = 18;
 /** A cell is at most this wide and high, in pixels. */
 const largestCell = 76;
 const largestPlot = 560;
 /** From here on zooming helps. */
 const manyCells = 24;
-const legendRoom = 74;
+/** Below this width the colour scale lies under the plot instead of beside it. */
+const narrow = 420;
 
 const names = (axis: Heatmap['x']): string[] => axis.values.map(exact);
-const shortNames = (axis: Heatmap['x']): Map<string, string> =>
-  shortenLabels(names(axis), labelLength);
+/** Many or narrow cells get short names; the tooltip has them whole. */
+const shortNames = (axis: Heatmap['x'], width: number): Map<string, string> =>
+  shortenLabels(names(axis), axis.values.length >= manyCells ? 8 : width < narrow ? 12 : 18);
 
 /** Where the plot lies within the card: square cells where that leaves them legible. */
 export function layout(
@@ -39,6 +40,9 @@ export function layout(
 ): {
   left: number;
   top: number;
+  /** Room for the labels of the x axis. */
+  below: number;
+  /** Room for all that is below the plot. */
   bottom: number;
   plotWidth: number;
   plotHeight: number;
@@ -46,15 +50,19 @@ export function layout(
 } {
   const columns = Math.max(1, view.x.values.length);
   const rows = Math.max(1, view.y.values.length);
-  const widest = Math.max(...[...shortNames(view.y).values()].map((label) => textWidth(label)), 16);
-  const left = Math.min(Math.ceil(widest) + 12, Math.floor(width * 0.36)) + 18;
-  const room = Math.max(80, width - left - legendRoom);
+  const widest = Math.max(
+    ...[...shortNames(view.y, width).values()].map((label) => textWidth(label)),
+    16,
+  );
+  const left = Math.min(Math.ceil(widest) + 12, Math.floor(width * 0.36)) + 16;
+  const room = Math.max(80, width - left - (width < narrow ? 8 : 74));
   const plotWidth = Math.min(room, columns * largestCell, largestPlot);
   const cell = plotWidth / columns;
   const plotHeight = Math.min(Math.max(rows * Math.min(cell, largestCell), 60), largestPlot);
-  const fitted = fitLabels([...shortNames(view.x).values()], plotWidth);
-  const bottom = fitted.room + 24;
-  return { left, top: 10, bottom, plotWidth, plotHeight, rotate: fitted.rotate };
+  const fitted = fitLabels([...shortNames(view.x, width).values()], plotWidth);
+  const below = fitted.room + 24;
+  const bottom = below + (width < narrow ? 34 : 0);
+  return { left, top: 10, below, bottom, plotWidth, plotHeight, rotate: fitted.rotate };
 }
 
 /** The view's own range, else that of its data. */
@@ -187,14 +195,17 @@ export const heatmap: ViewKind<Heatmap> = {
       const data = view.z.flatMap((line, y) =>
         line.flatMap((value, x) => {
           if (value === null) return [];
-          if (cell < 36) return [{ value: [x, y, value] }];
-          const color = inkOn(rampColor(viridis, (value - low) / (high - low)));
-          return [{ value: [x, y, value], label: { color } }];
+          const fill = rampColor(viridis, (value - low) / (high - low));
+          // Small cells get an edge of their own colour, or seams would show between them.
+          const borderColor = cell < 8 ? fill : theme.background;
+          return [
+            { value: [x, y, value], itemStyle: { borderColor }, label: { color: inkOn(fill) } },
+          ];
         }),
       );
       const axis = (of: Heatmap['x']) => {
         const base = axisBase(theme, of.name);
-        const short = shortNames(of);
+        const short = shortNames(of, width);
         return {
           ...base,
           type: 'category',
@@ -220,14 +231,18 @@ export const heatmap: ViewKind<Heatmap> = {
         },
         xAxis: {
           ...x,
-          nameGap: box.bottom - 22,
+          nameGap: box.below - 22,
           axisLabel: { ...x.axisLabel, rotate: box.rotate },
         },
         yAxis: {
           ...y,
           inverse: true,
-          nameGap: box.left - 14,
-          axisLabel: { ...y.axisLabel, width: box.left - 26, overflow: 'truncate' },
+          nameGap: box.left - 12,
+          axisLabel: {
+            ...y.axisLabel,
+            width: box.left - 24,
+            overflow: 'truncate',
+          },
         },
         visualMap: {
           type: 'continuous',
@@ -236,11 +251,14 @@ export const heatmap: ViewKind<Heatmap> = {
           seriesIndex: 0,
           dimension: 2,
           inRange: { color: viridis },
-          orient: 'vertical',
-          left: box.left + box.plotWidth + 14,
-          top: box.top,
+          ...(width < narrow
+            ? { orient: 'horizontal', left: box.left - 30, bottom: 0 }
+            : { orient: 'vertical', left: box.left + box.plotWidth + 14, top: box.top }),
           itemWidth: 12,
-          itemHeight: Math.max(40, Math.min(180, box.plotHeight - 40)),
+          itemHeight:
+            width < narrow
+              ? Math.min(120, box.plotWidth - 40)
+              : Math.max(40, Math.min(180, box.plotHeight - 40)),
           text: [formatNumber(high), formatNumber(low)],
           textGap: 6,
           calculable: false,
@@ -263,8 +281,7 @@ export const heatmap: ViewKind<Heatmap> = {
             type: 'heatmap',
             data,
             progressive: 0,
-            itemStyle:
-              cell < 8 ? { borderWidth: 0 } : { borderColor: theme.background, borderWidth: 1 },
+            itemStyle: { borderWidth: cell < 8 ? 0.7 : 1 },
             emphasis: { itemStyle: { borderColor: theme.foreground, borderWidth: 2 } },
             label: {
               show: cell >= 36,
@@ -275,6 +292,17 @@ export const heatmap: ViewKind<Heatmap> = {
           },
           missing(view, theme),
         ],
+      };
+    },
+    ticks: (view, { width }, share) => {
+      const box = layout(view, width);
+      const labels = [...shortNames(view.x, width).values()];
+      const flat = Math.max(...labels.map((label) => textWidth(label))) + 10;
+      const columns = view.x.values.length * share.x;
+      const rows = view.y.values.length * share.y;
+      return {
+        xAxis: tickInterval(columns, box.plotWidth, box.rotate === 0 ? flat : 17),
+        yAxis: tickInterval(rows, box.plotHeight, 15),
       };
     },
     marks: (view, _, mark) => [frames(view, mark)],

@@ -32,8 +32,6 @@ export const histogram: ViewKind<Histogram> = {
         ...numberAxis(theme, view.x),
         splitLine: { show: false },
         nameGap: 28,
-        min: view.edges[0],
-        max: view.edges.at(-1),
       },
       yAxis: { ...numberAxis(theme, { name: 'count' }), scale: false, nameGap: 44, minInterval: 1 },
       series: [
@@ -53,7 +51,7 @@ export const histogram: ViewKind<Histogram> = {
         const rect = bar(params, api) as { shape: object };
         return {
           type: 'rect',
-          shape: rect.shape as { x: number; y: number; width: number; height: number },
+          shape: rect.shape,
           style: { fill: 'none', stroke: theme.foreground, lineWidth: 2 },
         };
       };

@@ -4,6 +4,7 @@ import {
   fitLabels,
   formatNumber,
   shortenLabels,
+  textWidth,
   type TableData,
 } from '../shared/format.ts';
 import type { Theme } from '../shared/theme.ts';
@@ -16,6 +17,7 @@ import {
   numberAxis,
   seriesColor,
   symbolOf,
+  tickInterval,
   zoomX,
 } from './axes.ts';
 import type { Mark, PointLine, RenderItem, SeriesPatch, ViewKind, ViewOf } from './view-kind.ts';
@@ -23,14 +25,14 @@ import type { Mark, PointLine, RenderItem, SeriesPatch, ViewKind, ViewOf } from 
 type Line = ViewOf<'line'>;
 type Series = Line['series'][number];
 
-const labelLength = 16;
 /** From here on a range slider helps. */
 const manyPoints = 40;
 
 const isCategory = (view: Line): boolean =>
   view.x.values.some((value) => typeof value === 'string');
 const labels = (view: Line): string[] => view.x.values.map(exact);
-const shortLabels = (view: Line): Map<string, string> => shortenLabels(labels(view), labelLength);
+const shortLabels = (view: Line): Map<string, string> =>
+  shortenLabels(labels(view), view.x.values.length >= 24 ? 8 : 16);
 const names = (view: Line): string[] => view.series.map((series) => series.name);
 const hasBand = (series: Series): boolean => series.low !== undefined && series.high !== undefined;
 
@@ -39,7 +41,13 @@ const shown = (value: number | null, log: boolean | undefined): number | null =>
   value === null || (log && value <= 0) ? null : value;
 
 /** The shaded area between `low` and `high`, broken where either is missing. */
-function band(view: Line, series: Series, color: string, index: number): Record<string, unknown> {
+function band(
+  view: Line,
+  series: Series,
+  color: string,
+  opacity: number,
+  index: number,
+): Record<string, unknown> {
   const low = series.low ?? [];
   const high = series.high ?? [];
   const data = view.x.values.map((x, at) => [
@@ -68,7 +76,7 @@ function band(view: Line, series: Series, color: string, index: number): Record<
               ...run.toReversed().map(([x, from]) => api.coord([x!, from!])),
             ],
           },
-          style: { fill: color, opacity: 0.22 },
+          style: { fill: color, opacity },
         })),
     };
   };
@@ -173,8 +181,7 @@ export const line: ViewKind<Line> = {
             ...numberAxis(theme, view.x),
             splitLine: { show: false },
             nameGap: 28,
-            min: 'dataMin',
-            max: 'dataMax',
+            ...(view.x.log ? { min: 'dataMin', max: 'dataMax' } : {}),
           };
       const symbolSize = view.x.values.length <= 30 ? 7 : 4;
       return {
@@ -206,11 +213,27 @@ export const line: ViewKind<Line> = {
           }),
           ...view.series.flatMap((series, index) =>
             hasBand(series)
-              ? [band(view, series, seriesColor(theme, index, view.series.length), index)]
+              ? [
+                  band(
+                    view,
+                    series,
+                    seriesColor(theme, index, view.series.length),
+                    theme.highContrast ? 0.45 : 0.22,
+                    index,
+                  ),
+                ]
               : [],
           ),
         ],
       };
+    },
+    ticks: (view, { width }, share) => {
+      if (!isCategory(view)) return {};
+      const short = [...shortLabels(view).values()];
+      const { rotate } = fitLabels(short, width - 80);
+      const flat = Math.max(...short.map((label) => textWidth(label))) + 10;
+      const count = view.x.values.length * share.x;
+      return { xAxis: tickInterval(count, width - 80, rotate === 0 ? flat : 17) };
     },
     marks,
     summary: (view) => {
@@ -231,7 +254,7 @@ export const line: ViewKind<Line> = {
       return lost.length === 0
         ? []
         : [
-            `${lost.length} values at or below 0 cannot be shown on a logarithmic axis; the table has them.`,
+            `Values at or below 0 (${lost.length}) cannot be shown on a logarithmic axis; the table has them.`,
           ];
     },
     rows: (view) => view.series.length,

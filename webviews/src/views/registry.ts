@@ -15,4 +15,4 @@ const kinds: { [K in View['kind']]: ViewKind<ViewOf<K>> } = {
 };
 
 /** How to show a view. */
-export const viewKind = (view: View): ViewKind<View> => kinds[view.kind] as ViewKind<View>;
+export const viewKind = (view: View): ViewKind<View> => kinds[view.kind];

@@ -39,6 +39,8 @@ export interface Plot<V> {
   /** Height in CSS pixels that suits the view at a width. */
   height(view: V, width: number): number;
   option(view: V, theme: Theme, size: Size): EChartsCoreOption;
+  /** Axis labels to show when `share` of each axis is in sight (1 = all); merged into the option. */
+  ticks?(view: V, size: Size, share: { x: number; y: number }): EChartsCoreOption;
   /** Series, by id, that show the mark; merged into the option. */
   marks(view: V, theme: Theme, mark: Mark): SeriesPatch[];
   /** One sentence for the plot's accessible name. */
