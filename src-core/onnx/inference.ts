@@ -26,6 +26,9 @@ const product = (dims: readonly Dim[]) =>
 const maxRank = 32;
 const maxContents = 1024;
 
+/** Exporters write an open end as this or as a larger number. */
+const maxInt32 = 2 ** 31 - 1;
+
 const unknown = (rank: number): Shape => new Array<Dim>(rank).fill(null);
 const wrap = (axis: number, rank: number) => (axis < 0 ? axis + rank : axis);
 const attribute = (node: OnnxNode, name: string, fallback: number) =>
@@ -54,23 +57,62 @@ const elementwise: Rule = (_, inputs) => ({
     .reduce((a, b, i) => (i === 0 ? b : broadcast(a, b)), undefined),
 });
 
-/** Whole-number arithmetic on known contents, one side of which may be a scalar. */
+/** Applies `compute` element by element to known contents; single elements are broadcast. */
+function onContents(
+  inputs: (Inferred | undefined)[],
+  compute: (...values: Dim[]) => Dim,
+): Dim[] | undefined {
+  const operands = inputs.map((input) => input?.contents);
+  if (!operands.every((operand) => operand !== undefined)) return undefined;
+  const length = Math.max(...operands.map((operand) => operand.length));
+  return Array.from({ length }, (_, i) =>
+    compute(...operands.map((operand) => operand[operand.length === 1 ? 0 : i] ?? null)),
+  );
+}
+
+/** Whole-number arithmetic on known contents. */
 const arithmetic =
   (compute: (a: number, b: number) => number): Rule =>
-  (node, inputs) => {
-    const [a, b] = inputs.map((input) => input?.contents);
-    const length = Math.max(a?.length ?? 0, b?.length ?? 0);
-    const at = (values: Dim[], i: number) => values[values.length === 1 ? 0 : i] ?? null;
-    const contents =
-      a && b
-        ? Array.from({ length }, (_, i): Dim => {
-            const x = at(a, i);
-            const y = at(b, i);
-            return typeof x === 'number' && typeof y === 'number' ? compute(x, y) : null;
-          })
-        : undefined;
-    return { ...elementwise(node, inputs), contents };
+  (node, inputs) => ({
+    ...elementwise(node, inputs),
+    contents: onContents(inputs, (a = null, b = null) =>
+      typeof a === 'number' && typeof b === 'number' ? compute(a, b) : null,
+    ),
+  });
+
+/** Comparison of known contents, true as 1; a symbolic size differs from every negative number. */
+const equal: Rule = (node, inputs) => ({
+  ...elementwise(node, inputs),
+  dtype: 'bool',
+  contents: onContents(inputs, (a = null, b = null) => {
+    if (typeof a === 'number' && typeof b === 'number') return a === b ? 1 : 0;
+    const number = typeof a === 'number' ? a : b;
+    return typeof number === 'number' && number < 0 && (a ?? b) !== null ? 0 : null;
+  }),
+});
+
+const where: Rule = (node, inputs) => ({
+  ...elementwise(node, inputs),
+  dtype: inputs[1]?.dtype ?? 'other',
+  contents: onContents(inputs, (test = null, a = null, b = null) =>
+    test === null ? null : test === 1 ? a : b,
+  ),
+});
+
+const constantOfShape: Rule = (node, [target]) => {
+  const tensor = node.tensors.get('value');
+  const length = target?.contents?.length === 1 ? target.contents[0] : undefined;
+  const fill = tensor?.ints?.[0];
+  return {
+    image: false,
+    dtype: tensor?.dtype ?? 'float32',
+    shape: target?.contents?.map((dim) => dim),
+    contents:
+      fill !== undefined && typeof length === 'number' && length <= maxContents
+        ? new Array<Dim>(length).fill(fill)
+        : undefined,
   };
+};
 
 /** Output size along one spatial axis of a convolution or pool. */
 function spatial(node: OnnxNode, axis: number, size: Dim, kernel: number, axes: number): Dim {
@@ -251,7 +293,9 @@ const slice: Rule = (node, [input, starts, ends, axesInput, steps]) => {
     const axis = wrap(given, shape.length);
     const [size, start, end, step] = [shape[axis], from[i], to[i], steps?.contents?.[i] ?? 1];
     if (typeof size !== 'number' || typeof start !== 'number' || typeof end !== 'number') {
-      sizes[axis] = null;
+      // `x[:, :length]` with a symbolic length, and `x[:, :]` of a symbolic size.
+      const kept = typeof end === 'string' ? end : end !== null && end >= maxInt32 ? size : null;
+      sizes[axis] = start === 0 && step === 1 ? kept : null;
       contents = undefined;
       return;
     }
@@ -292,10 +336,6 @@ const shapeOf: Rule = (node, [input]) => {
   return { dtype: 'int64', contents, shape: [contents?.length ?? null], image: false };
 };
 
-const ofContents =
-  (index: number): Rule =>
-  (_, inputs) => ({ image: false, shape: inputs[index]?.contents?.map((dim) => dim) });
-
 const expand: Rule = (_, [input, target]) => ({
   shape: broadcast(input?.shape, target?.contents),
 });
@@ -332,10 +372,7 @@ const constant: Rule = (node) => {
 const rules = new Map<string, Rule>(
   Object.entries({
     Constant: constant,
-    ConstantOfShape: (node, inputs) => ({
-      ...ofContents(0)(node, inputs),
-      dtype: node.tensors.get('value')?.dtype ?? 'float32',
-    }),
+    ConstantOfShape: constantOfShape,
     Conv: convolution,
     ConvTranspose: convolution,
     MaxPool: pool,
@@ -345,7 +382,6 @@ const rules = new Map<string, Rule>(
     GlobalMaxPool: globalPool,
     Gemm: gemm,
     MatMul: matmul,
-    FusedMatMul: nothing,
     MatMulInteger: typed('int32', matmul),
     ConvInteger: typed('int32', convolution),
     Reshape: reshape,
@@ -356,7 +392,13 @@ const rules = new Map<string, Rule>(
     Concat: concat,
     Slice: slice,
     Gather: gather,
-    GatherND: nothing,
+    GatherElements: (_, [, indices]) => ({ image: false, shape: indices?.shape }),
+    QLinearConv: (node, inputs) => convolution(node, [inputs[0], inputs[3]]),
+    QLinearMatMul: (node, inputs) => matmul(node, [inputs[0], inputs[3]]),
+    MatMulNBits: (node, [input]) => ({
+      image: false,
+      shape: input?.shape?.with(-1, node.ints.get('N')?.[0] ?? null),
+    }),
     Shape: shapeOf,
     Size: typed('int64', () => ({ shape: [] })),
     Expand: expand,
@@ -375,36 +417,26 @@ const rules = new Map<string, Rule>(
     Sub: arithmetic((a, b) => a - b),
     Mul: arithmetic((a, b) => a * b),
     Div: arithmetic((a, b) => Math.trunc(a / b)),
-    Where: (node, [condition, ...choices]) => ({
-      ...elementwise(node, [condition, ...choices]),
-      dtype: choices[0]?.dtype ?? 'other',
-    }),
+    Where: where,
+    Equal: equal,
     Range: (_, [start]) => ({ dtype: start?.dtype ?? 'other', shape: [null] }),
     NonZero: typed('int64', nothing),
     ArgMax: argReduce,
     ArgMin: argReduce,
     OneHot: typed('other', nothing),
-    Einsum: nothing,
-    LSTM: nothing,
-    GRU: nothing,
-    RNN: nothing,
-    If: nothing,
-    Loop: nothing,
-    Scan: nothing,
     DepthToSpace: sameRank,
     SpaceToDepth: sameRank,
   }),
 );
 for (const op of [
-  'Equal',
-  'Greater',
-  'GreaterOrEqual',
-  'Less',
-  'LessOrEqual',
-  'And',
-  'Or',
-  'Xor',
+  ...['FusedMatMul', 'GatherND', 'Einsum', 'LSTM', 'GRU', 'RNN', 'If', 'Loop', 'Scan', 'Compress'],
+  ...['GridSample', 'RoiAlign', 'MaxRoiPool', 'MaxUnpool', 'Unique', 'Multinomial', 'Det', 'DFT'],
+  ...['STFT', 'Col2Im', 'CenterCropPad', 'AffineGrid', 'SequenceAt', 'ConcatFromSequence'],
+  ...['Attention', 'EmbedLayerNormalization', 'TfIdfVectorizer', 'NonMaxSuppression'],
 ]) {
+  rules.set(op, nothing);
+}
+for (const op of ['Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual', 'And', 'Or', 'Xor']) {
   rules.set(op, typed('bool'));
 }
 for (const op of ['Not', 'IsNaN', 'IsInf']) rules.set(op, typed('bool', same));

@@ -325,8 +325,9 @@ class OutlineReader {
     }
     const width = dtypeBytes[dtype];
     let data: TensorData = { kind: 'other' };
-    const packedKey = { float32: delimited(4), float64: delimited(10) }[dtype as 'float32'];
-    if (packed.length === 1 && packed[0]!.key === packedKey) raw ??= packed[0];
+    const [list] = packed.length === 1 ? packed : [];
+    const isRaw = list?.key === delimited(dtype === 'float32' ? 4 : 10);
+    if (isRaw && (dtype === 'float32' || dtype === 'float64')) raw ??= list;
     if (isExternal) data = this.#external(name, external);
     else if (raw) {
       const length = raw.end - raw.offset;
