@@ -38,7 +38,9 @@ function broadcastDim(a: Dim, b: Dim): Dim {
   if (a === b || b === 1) return a;
   if (a === 1) return b;
   if (typeof a === 'number') return a;
-  return typeof b === 'number' ? b : null;
+  if (typeof b === 'number') return b;
+  // Of two unequal sizes one must be 1, so a symbol and an unknown give the symbol.
+  return a === null || b === null ? (a ?? b) : null;
 }
 
 function broadcast(a: Shape | undefined, b: Shape | undefined): Shape | undefined {
@@ -291,7 +293,9 @@ const slice: Rule = (node, [input, starts, ends, axesInput, steps]) => {
   let contents = input.contents;
   axes.forEach((given, i) => {
     const axis = wrap(given, shape.length);
-    const [size, start, end, step] = [shape[axis], from[i], to[i], steps?.contents?.[i] ?? 1];
+    const size = shape[axis];
+    if (size === undefined) return;
+    const [start = null, end = null, step] = [from[i], to[i], steps?.contents?.[i] ?? 1];
     if (typeof size !== 'number' || typeof start !== 'number' || typeof end !== 'number') {
       // `x[:, :length]` with a symbolic length, and `x[:, :]` of a symbolic size.
       const kept = typeof end === 'string' ? end : end !== null && end >= maxInt32 ? size : null;
