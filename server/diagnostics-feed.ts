@@ -25,14 +25,19 @@ export class DiagnosticsFeed {
   readonly #waiting = new Map<string, NodeJS.Timeout>();
   /** References as last seen, to tell whether they changed. */
   readonly #seen = new Map<string, string>();
+  readonly #known = new WeakSet<SourceDocument>();
   readonly #closed = new WeakSet<SourceDocument>();
 
   constructor(environment: Environment) {
     this.#environment = environment;
   }
 
-  /** After the next pause in typing. */
+  /** After the next pause in typing; at once for a document not seen before. */
   schedule(document: SourceDocument): void {
+    if (!this.#known.has(document)) {
+      this.refresh(document);
+      return;
+    }
     clearTimeout(this.#waiting.get(document.uri));
     const timer = setTimeout(() => this.refresh(document), pauseMs);
     this.#waiting.set(document.uri, timer);
@@ -40,6 +45,7 @@ export class DiagnosticsFeed {
 
   /** At once. */
   refresh(document: SourceDocument): void {
+    this.#known.add(document);
     clearTimeout(this.#waiting.get(document.uri));
     this.#waiting.delete(document.uri);
     this.#publish(document).catch((error: unknown) => this.#environment.log(error));

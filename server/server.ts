@@ -11,6 +11,8 @@ import {
   DidChangeConfigurationNotification,
   DidChangeWatchedFilesNotification,
   ExecuteCommandRequest,
+  MessageType,
+  ShowMessageNotification,
   TextDocuments,
   TextDocumentSyncKind,
   WorkDoneProgressCancelNotification,
@@ -80,7 +82,9 @@ class Session {
       settings: () => this.#settings.get(),
       isTrusted: () => this.#trusted,
       cwd: () => this.#folders[0] ?? process.cwd(),
-      log: (line) => connection.console.log(line),
+      log: (line) => {
+        if (line.trim() !== '') connection.console.log(line);
+      },
     });
     this.#documents = new TextDocuments({
       create: (uri, languageId, version, text) =>
@@ -160,8 +164,8 @@ class Session {
   #listen(): void {
     const connection = this.#connection;
     this.#documents.listen(connection);
-    this.#documents.onDidOpen(({ document }) => this.#diagnostics.refresh(document));
     this.#documents.onDidSave(({ document }) => this.#diagnostics.refresh(document));
+    // Fires when a document is opened, too.
     this.#documents.onDidChangeContent(({ document }) => this.#diagnostics.schedule(document));
     this.#documents.onDidClose(({ document }) => {
       this.#diagnostics.clear(document);
@@ -294,7 +298,13 @@ class Session {
       answer = await this.#compare(params, token);
     else throw usage(String(command), 'unknown command', 'send one that the server offers');
     // A plain client has no panel that shows the result.
-    if (!this.#clientCommands) this.#connection.window.showInformationMessage(answer.run.headline);
+    if (!this.#clientCommands) {
+      const message = `Repscope: ${answer.run.headline}`;
+      void this.#connection.sendNotification(ShowMessageNotification.type, {
+        type: MessageType.Info,
+        message,
+      });
+    }
     return answer;
   }
 
@@ -329,12 +339,12 @@ class Session {
   }
 
   #runsChanged(): void {
-    void this.#connection.sendNotification(protocol.RunsChanged.method, null);
+    void this.#connection.sendNotification(protocol.RunsChanged.method);
     this.#refreshLenses();
   }
 
   #modelsChanged(): void {
-    void this.#connection.sendNotification(protocol.ModelsChanged.method, null);
+    void this.#connection.sendNotification(protocol.ModelsChanged.method);
   }
 
   #refreshLenses(): void {

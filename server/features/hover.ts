@@ -93,7 +93,7 @@ function lastRuns(path: string, runs: Runs, clientCommands: boolean): string {
   const latest = runs.latest(path);
   if (latest.length === 0) return '';
   const lines = latest.map(({ id, analysis, headline }) => {
-    const text = `${escape(analysis)}: ${escape(headline)}`;
+    const text = escape(headline.startsWith(analysis) ? headline : `${analysis}: ${headline}`);
     return clientCommands ? `[${text}](${commandLink(commands.showRun, id)})` : text;
   });
   for (const { id } of latest) {
@@ -120,7 +120,7 @@ function commandLink(command: string, argument: string): string {
 
 /** Names come from files and code: nothing in them may act as Markdown. */
 function escape(text: string): string {
-  return text.replace(/\s+/g, ' ').replace(/[\\`*_{}[\]()#+\-!|<>&~$]/g, '\\$&');
+  return text.replace(/\s+/g, ' ').replace(/[\\`*_{}[\]()|<>&~$]/g, '\\$&');
 }
 
 function code(text: string): string {
