@@ -158,6 +158,16 @@ export class LivePlot {
     this.#chart.setOption(this.#plot.ticks(this.#view, this.#size(), share));
   }
 
+  /** Where the keyboard's cursor starts: the first point, or the first that zooming left in sight. */
+  #firstInSight(): Cell {
+    const [x, y] = this.#zooms();
+    const row = this.#plot.ticks
+      ? Math.ceil(((y?.start ?? 0) / 100) * this.#plot.rows(this.#view))
+      : 0;
+    const columns = this.#plot.columns(this.#view, row);
+    return { row, column: this.#plot.ticks ? Math.ceil(((x?.start ?? 0) / 100) * columns) : 0 };
+  }
+
   #zooms(): { start: number; end: number }[] {
     const option = this.#chart?.getOption() as
       { dataZoom?: { start: number; end: number }[] } | undefined;
@@ -188,15 +198,15 @@ export class LivePlot {
       return;
     }
     this.#chart?.dispatchAction({ type: 'showTip', ...this.#plot.locate(this.#view, cell) });
-    const { lines } = this.#point(cell);
-    this.#say(lines.map(([name, value]) => `${name} ${value}`).join(', '));
+    const { title, lines } = this.#point(cell);
+    this.#say(`${title}: ${lines.map(([name, value]) => `${name} ${value}`).join(', ')}`);
   }
 
   #key(event: KeyboardEvent): void {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const rows = this.#plot.rows(this.#view);
     if (rows === 0) return;
-    const { row, column } = this.#cursor ?? { row: 0, column: 0 };
+    const { row, column } = this.#cursor ?? this.#firstInSight();
     const go = (toRow: number, toColumn: number): void => {
       const nextRow = clamp(toRow, rows);
       const columns = this.#plot.columns(this.#view, nextRow);
@@ -227,7 +237,7 @@ export class LivePlot {
       case 'Enter':
       case ' ':
         if (this.#cursor) this.#choose(this.#cursor);
-        else go(0, 0);
+        else go(row, column);
         break;
       case 'Escape':
         this.#move(null);

@@ -26,7 +26,7 @@ export function statisticsAt(
     const high = at(result.interval.high, indices);
     if (low !== undefined && high !== undefined) {
       const percent = formatNumber(result.interval.level * 100);
-      lines.push([`${percent} % interval`, `${write(low)} … ${write(high)}`]);
+      lines.push([`${percent} % interval`, `${write(low)} … ${write(high)}`]);
     }
   }
   if (result.null) {
@@ -34,7 +34,7 @@ export function statisticsAt(
     const sd = at(result.null.sd, indices);
     const p = at(result.null.p, indices);
     if (mean !== undefined && sd !== undefined) {
-      lines.push(['null', `${write(mean)} ± ${write(sd)}`]);
+      lines.push(['null', `${write(mean)} ± ${write(sd)}`]);
     }
     if (p !== undefined) lines.push(['p', write(p)]);
   }

@@ -165,12 +165,8 @@ function point(view: Heatmap, { row, column }: Cell): PointInfo {
   const y = names(view.y)[row]!;
   const value = view.z[row]?.[column] ?? null;
   return {
-    title: view.unit,
-    lines: [
-      [view.unit, exact(value)],
-      [view.y.name, y],
-      [view.x.name === view.y.name ? 'with' : view.x.name, x],
-    ],
+    title: y === x ? y : `${y} × ${x}`,
+    lines: [[view.unit, exact(value)]],
     labels: [y, x],
   };
 }
@@ -262,6 +258,7 @@ export const heatmap: ViewKind<Heatmap> = {
           text: [formatNumber(high), formatNumber(low)],
           textGap: 6,
           calculable: false,
+          hoverLink: false,
           textStyle: {
             color: theme.foreground,
             fontSize: theme.fontSize,
