@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import { Random } from '../analyses/random.ts';
 import type { ImageProbe } from './image.ts';
-import { random, type Random } from './random.ts';
 
 /**
  * The pens' paths of each digit in a unit square (x right, y down), in the commands M, L and C of an
@@ -80,18 +80,18 @@ export function drawDigits(options: {
   const labels = Uint8Array.from({ length: count }, (_, i) => i % 10);
   const ink = new Float64Array(size);
   for (let i = 0; i < count; i++) {
-    const chance = random(seed, i);
+    const chance = new Random(seed * 2 ** 32 + i);
     const ways = styles[i % 10]!;
     const path = ways[Math.floor(chance.uniform() * ways.length)]!;
     const segments = flatten(path, distortion(chance, height, width));
     const side = Math.min(height, width);
-    const radius = Math.max(0.5, (side * chance.between(0.05, 0.1)) / 2);
-    const softness = Math.max(1, side * chance.between(0.03, 0.06));
+    const radius = Math.max(0.5, (side * between(chance, 0.05, 0.1)) / 2);
+    const softness = Math.max(1, side * between(chance, 0.03, 0.06));
     draw(segments, radius, softness, ink.fill(0), height, width);
-    const strength = chance.between(200, 255);
-    const grain = chance.between(5, 30);
+    const strength = between(chance, 200, 255);
+    const grain = between(chance, 5, 30);
     for (let p = 0; p < size; p++) {
-      const grey = ink[p]! * strength + chance.between(-grain, grain);
+      const grey = ink[p]! * strength + between(chance, -grain, grain);
       images[i * size + p] = Math.round(Math.min(255, Math.max(0, grey)));
     }
   }
@@ -123,6 +123,10 @@ export function defaultImageProbe(size: { height: number; width: number }): Imag
   };
 }
 
+function between(chance: Random, low: number, high: number): number {
+  return low + (high - low) * chance.uniform();
+}
+
 type Point = readonly [x: number, y: number];
 type Segment = readonly [from: Point, to: Point];
 
@@ -130,17 +134,17 @@ type Segment = readonly [from: Point, to: Point];
 function distortion(chance: Random, height: number, width: number): (point: Point) => Point {
   const side = Math.min(height, width);
   // Rotation by the tangent of half the angle (±0.24 rad), which needs no trigonometry.
-  const t = chance.between(-0.12, 0.12);
+  const t = between(chance, -0.12, 0.12);
   const cos = (1 - t * t) / (1 + t * t);
   const sin = (2 * t) / (1 + t * t);
-  const shear = chance.between(-0.25, 0.25);
-  const scaleX = side * chance.between(0.7, 1);
-  const scaleY = side * chance.between(0.75, 0.95);
-  const shiftX = width / 2 + side * chance.between(-0.06, 0.06);
-  const shiftY = height / 2 + side * chance.between(-0.06, 0.06);
+  const shear = between(chance, -0.25, 0.25);
+  const scaleX = side * between(chance, 0.7, 1);
+  const scaleY = side * between(chance, 0.75, 0.95);
+  const shiftX = width / 2 + side * between(chance, -0.06, 0.06);
+  const shiftY = height / 2 + side * between(chance, -0.06, 0.06);
   return ([px, py]) => {
-    const x = px - 0.5 + chance.between(-0.025, 0.025);
-    const y = py - 0.5 + chance.between(-0.025, 0.025);
+    const x = px - 0.5 + between(chance, -0.025, 0.025);
+    const y = py - 0.5 + between(chance, -0.025, 0.025);
     const u = scaleX * (x - shear * y);
     const v = scaleY * y;
     return [shiftX + cos * u - sin * v, shiftY + sin * u + cos * v];

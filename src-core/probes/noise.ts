@@ -1,8 +1,18 @@
 import { createHash } from 'node:crypto';
+import { Random } from '../analyses/random.ts';
 import { UserError } from '../errors.ts';
 import type { ValueInfo } from '../models/model.ts';
 import { fitsBatch, shapeText, wrongShape, type Feed } from './image.ts';
-import { random } from './random.ts';
+
+/** A standard normal number, by Marsaglia's polar method. */
+export function normal(chance: Random): number {
+  for (;;) {
+    const u = 2 * chance.uniform() - 1;
+    const v = 2 * chance.uniform() - 1;
+    const s = u * u + v * v;
+    if (s > 0 && s < 1) return u * Math.sqrt((-2 * Math.log(s)) / s);
+  }
+}
 
 /** Random inputs, for models that take neither text nor an image. */
 export interface NoiseProbe {
@@ -18,8 +28,8 @@ export function noiseProbe({ n = 500, seed = 0 } = {}): NoiseProbe {
   return {
     spec: 'noise',
     description:
-      `${n} samples of seeded standard normal noise (seed ${seed}), not real data: ` +
-      "the model's inputs are neither text nor an image, and no probe was given",
+      `${n} samples of standard normal noise shaped by the model's inputs (seed ${seed}): ` +
+      'random numbers, not real data',
     n,
     seed,
     sha256: createHash('sha256').update(`normal noise n=${n} seed=${seed}`).digest('hex'),
@@ -46,8 +56,8 @@ export function noiseFeed(
     const size = dims.slice(1).reduce((product, dimension) => product * dimension, 1);
     const data = new Float32Array((end - start) * size);
     for (let i = start; i < end; i++) {
-      const chance = random(probe.seed, index, i);
-      for (let k = 0; k < size; k++) data[(i - start) * size + k] = chance.normal();
+      const chance = new Random((probe.seed * 256 + index) * 2 ** 32 + i);
+      for (let k = 0; k < size; k++) data[(i - start) * size + k] = normal(chance);
     }
     return [input.name, { data, dims }];
   });

@@ -1,7 +1,8 @@
 // The digit classifiers as TensorFlow.js tensors: their definition, training and layer values.
 import * as tf from '@tensorflow/tfjs';
 import type { Digits } from '@repscope/core/probes/digits.ts';
-import { random } from '@repscope/core/probes/random.ts';
+import { normal } from '@repscope/core/probes/noise.ts';
+import { Random } from '@repscope/core/analyses/random.ts';
 
 export type Layer =
   | { kind: 'conv'; name: string; filters: number }
@@ -59,10 +60,10 @@ export function initialise(layers: readonly Layer[], seed: number): Network {
     const conv = layer.kind === 'conv';
     const size = conv ? [3, 3, features, layer.filters] : [features, layer.units];
     const deviation = Math.sqrt(2 / (conv ? 9 * features : features));
-    const chance = random(seed, index);
+    const chance = new Random(seed * 2 ** 32 + index);
     const kernel = Float32Array.from(
       { length: size.reduce((product, side) => product * side, 1) },
-      () => deviation * chance.normal(),
+      () => deviation * normal(chance),
     );
     weights.set(layer.name, {
       kernel: tf.variable(tf.tensor(kernel, size)),
