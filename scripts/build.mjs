@@ -32,9 +32,14 @@ const node = {
   format: 'esm',
   outExtension: { '.js': '.mjs' },
   external: ['onnxruntime-node'],
-  // CommonJS packages inside an ES module bundle still call require.
+  // CommonJS packages inside an ES module bundle still call require and read __filename.
   banner: {
-    js: "import { createRequire as repscopeRequire } from 'node:module'; const require = repscopeRequire(import.meta.url);",
+    js: [
+      "import { createRequire as repscopeRequire } from 'node:module';",
+      "import { fileURLToPath as repscopePath } from 'node:url';",
+      'const require = repscopeRequire(import.meta.url);',
+      'const __filename = repscopePath(import.meta.url);',
+    ].join(' '),
   },
 };
 
