@@ -1,15 +1,11 @@
 import { UserError } from '../errors.ts';
 import type { ResultValue } from '../results/schema.ts';
 import type { Floats, RowSource } from '../tensor/matrix.ts';
+import { blocks } from './blocks.ts';
 import type { AnalysisContext, NamedRows, Side } from './definition.ts';
 
 /** Elements of a block that is read at once. */
 const blockElements = 1 << 20;
-
-/** Rows `[start, end)` of n, in blocks of at most `size` rows. */
-export function* blocks(n: number, size: number, from = 0): Generator<[number, number]> {
-  for (let start = from; start < n; start += size) yield [start, Math.min(start + size, n)];
-}
 
 /** Rows with a vector subtracted in float64, in the type asked for. */
 class ShiftedRows implements RowSource {

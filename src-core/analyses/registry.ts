@@ -3,10 +3,12 @@ import { UserError } from '../errors.ts';
 import type { AnalysisInfo, ParameterInfo } from '../protocol/language-server.ts';
 import type { AnalysisDefinition } from './definition.ts';
 import { nearWords } from './near-words.ts';
+import { intrinsicDim } from './geometry/intrinsic-dim.ts';
+import { spectrum } from './geometry/spectrum.ts';
 import { cka } from './similarity/cka.ts';
 
 /** Every analysis, in the order of lists and menus. A new one is a file and a line here. */
-export const analyses: readonly AnalysisDefinition[] = [cka];
+export const analyses: readonly AnalysisDefinition[] = [cka, spectrum, intrinsicDim];
 
 /** @throws UserError `usage` that names the nearest ids. */
 export function findAnalysis(id: string): AnalysisDefinition {
@@ -51,6 +53,9 @@ export function analysisInfo(definition: AnalysisDefinition): AnalysisInfo {
           ? 'number'
           : (schema.type ?? 'string'),
       ...(schema.enum ? { choices: schema.enum } : {}),
+      ...(schema.type === 'integer' ? { integer: true } : {}),
+      ...(schema.minimum === undefined ? {} : { minimum: schema.minimum }),
+      ...(schema.maximum === undefined ? {} : { maximum: schema.maximum }),
       default: schema.default,
       description: schema.description ?? '',
     }),

@@ -115,20 +115,18 @@ const nearestGraph = perType((graph, type) => {
   graph.output(graph.op('Identity', [indices], {}, 'i'), 'int64', ['m', 'k']);
 });
 
-/** The k rows of b: n × d nearest to each row of a: m × d, as indices, nearest first; m × k. */
-export async function nearest(
-  engine: Engine,
-  d: number,
-  a: Floats,
-  b: Floats,
-  k: number,
-): Promise<BigInt64Array> {
+/**
+ * The k rows of b: n × d nearest to each row of a: m × d, nearest first: indices, and squared
+ * distances as the kernel's precision has them; m × k each.
+ */
+export async function nearest(engine: Engine, d: number, a: Floats, b: Floats, k: number) {
   const feeds = {
     a: feed(a, [a.length / d, d]),
     b: feed(b, [b.length / d, d]),
     k: { dtype: 'int64', dims: [1], data: BigInt64Array.of(BigInt(k)) } as const,
   };
-  return (await engine.run(nearestGraph(typeOf(a)), feeds))['i']!.data as BigInt64Array;
+  const { y, i } = await engine.run(nearestGraph(typeOf(a)), feeds);
+  return { distances: y!.data as Float64Array, indices: i!.data as BigInt64Array };
 }
 
 const dotsGraph = perType((graph, type) => {

@@ -1,7 +1,7 @@
 import type { Engine } from '../../engine/device-engine.ts';
 import { dots, weightedForms } from '../../engine/kernels.ts';
 import type { Random } from '../random.ts';
-import { blocks } from '../layers.ts';
+import { blocks } from '../blocks.ts';
 import { innerScale, type CentredMatrices, type Estimator } from './hsic.ts';
 import type { KernelSums, Pair, Tick, Tile } from './kernel-sums.ts';
 

@@ -1,7 +1,8 @@
 import type { Engine } from '../../engine/device-engine.ts';
 import { UserError } from '../../errors.ts';
 import type { AnalysisContext } from '../definition.ts';
-import { blocks, type CheckedRows } from '../layers.ts';
+import { blocks, type Range } from '../blocks.ts';
+import type { CheckedRows } from '../layers.ts';
 import { Random } from '../random.ts';
 import { CentredMatrices, hsic, type Estimator } from './hsic.ts';
 import { BootstrapHsic, permutedHsic } from './hsic-resampling.ts';
@@ -12,7 +13,6 @@ import {
   medianSquaredDistance,
   type Kernel,
   type Pair,
-  type Range,
   type Tick,
 } from './kernel-sums.ts';
 

@@ -1,7 +1,7 @@
 import type { Engine } from '../../engine/device-engine.ts';
 import { cross, distances, gram } from '../../engine/kernels.ts';
 import type { RowSource } from '../../tensor/matrix.ts';
-import { blocks } from '../layers.ts';
+import { blocks, columnsOf, type Range } from '../blocks.ts';
 
 /** Multiply-adds that an engine call may take, for ≤ 100 ms on a slow processor. */
 const callBudget = 4e8;
@@ -29,8 +29,6 @@ export interface KernelSums {
   readonly products: Float64Array;
 }
 
-/** Rows `[start, end)` of the samples. */
-export type Range = readonly [start: number, end: number];
 /** Kernels by index. */
 export type Pair = readonly [i: number, j: number];
 
@@ -188,8 +186,8 @@ async function crossNorm(
     const size = Math.max(16, Math.floor(callBudget / ((a[1] - a[0]) * (b[1] - b[0]))));
     const sum = new Float64Array((a[1] - a[0]) * (b[1] - b[0]));
     for (const [start, end] of blocks(to, size, from)) {
-      const left = columns(await x.rows(start, end), x.d, a);
-      const right = columns(await y.rows(start, end), y.d, b);
+      const left = columnsOf(await x.rows(start, end), x.d, a);
+      const right = columnsOf(await y.rows(start, end), y.d, b);
       const part = await cross(engine, end - start, left, right);
       for (let at = 0; at < sum.length; at++) sum[at]! += part[at]!;
       await tick((end - start) / (to - from) / panels.length);
@@ -197,20 +195,6 @@ async function crossNorm(
     norm += dot(sum, sum);
   }
   return norm;
-}
-
-function columns<T extends Float32Array | Float64Array>(
-  block: T,
-  d: number,
-  [start, end]: Range,
-): T {
-  if (start === 0 && end === d) return block;
-  const n = block.length / d;
-  const part = new (block.constructor as new (length: number) => T)(n * (end - start));
-  for (let row = 0; row < n; row++) {
-    part.set(block.subarray(row * d + start, row * d + end), row * (end - start));
-  }
-  return part;
 }
 
 /** Multiply-adds of either way; the feature form serves linear kernels only. */
