@@ -1,6 +1,6 @@
 import { Cancelled, UserError } from '@repscope/core/errors.ts';
 import { describe, expect, it } from 'vitest';
-import { readableError } from './errors.ts';
+import { readableError, ServerStopped } from './errors.ts';
 
 /** As the connection rejects: an Error with a JSON-RPC code and data. */
 const rejected = (code: number, message: string, data?: unknown): Error =>
@@ -20,9 +20,11 @@ describe('readableError', () => {
   });
 
   it('says that the server stopped where the connection is gone', () => {
-    expect(readableError(rejected(-32097, 'Pending response rejected')).message).toMatch(
-      /language server stopped; .*Restart Server/,
-    );
+    for (const code of [-32096, -32097]) {
+      const error = readableError(rejected(code, 'Pending response rejected'));
+      expect(error).toBeInstanceOf(ServerStopped);
+      expect(error.message).toMatch(/^Repscope: the language server stopped; restart it/);
+    }
   });
 
   it('keeps one line of anything else, without its stack', () => {

@@ -6,6 +6,19 @@ const serverCancelled = -32802;
 const pendingResponseRejected = -32097;
 const connectionInactive = -32096;
 
+/** The language server is not there to answer. */
+export class ServerStopped extends UserError {
+  constructor(cause?: unknown) {
+    super(
+      'failed',
+      'Repscope',
+      'the language server stopped',
+      'restart it, and see the log if it stops again',
+      cause,
+    );
+  }
+}
+
 /**
  * What the user reads when a request fails: a {@link UserError} that names place, cause and way out,
  * or {@link Cancelled}. The server sends {@link ErrorData} as the data of its error response.
@@ -16,13 +29,7 @@ export function readableError(error: unknown): UserError | Cancelled {
   const { code, data } = reason as { code?: unknown; data?: unknown };
   if (code === requestCancelled || code === serverCancelled) return new Cancelled();
   if (code === pendingResponseRejected || code === connectionInactive) {
-    return new UserError(
-      'failed',
-      'Repscope',
-      'the language server stopped',
-      'try again, or run "Repscope: Restart Server"',
-      error,
-    );
+    return new ServerStopped(error);
   }
   if (isErrorData(data)) return fromErrorData(data);
   const line = reason.message.split('\n', 1)[0] ?? '';

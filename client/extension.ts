@@ -1,6 +1,8 @@
+import { UserError } from '@repscope/core/errors.ts';
 import * as vscode from 'vscode';
 import { registerCommands } from './commands/register.ts';
-import { readableError } from './errors.ts';
+import { readableError, ServerStopped } from './errors.ts';
+import { showFailure } from './failure.ts';
 import { Jobs } from './jobs.ts';
 import { Models } from './models.ts';
 import { ResultPanels } from './panels/results.ts';
@@ -53,7 +55,14 @@ export function activate(context: vscode.ExtensionContext): RepscopeApi {
   );
 
   const ready = server.start();
-  ready.catch((error: unknown) => log.error(readableError(error).message));
+  ready.catch((error: unknown) => {
+    const reason = readableError(error);
+    log.error(reason.message);
+    // That it stopped has been said by the server's own watch.
+    if (reason instanceof UserError && !(reason instanceof ServerStopped)) {
+      void showFailure(reason, { log });
+    }
+  });
   return { ready };
 }
 

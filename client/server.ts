@@ -7,14 +7,19 @@ import {
 import type { NotificationSpec, RequestSpec } from '@repscope/core/protocol/message.ts';
 import * as vscode from 'vscode';
 import {
+  CloseAction,
+  ErrorAction,
   LanguageClient,
   RevealOutputChannelOn,
   State,
   TransportKind,
   WorkDoneProgress,
+  type ErrorHandler,
   type LanguageClientOptions,
   type ServerOptions,
 } from 'vscode-languageclient/node';
+import { ServerStopped } from './errors.ts';
+import { showFailure } from './failure.ts';
 
 export type ServerState = 'starting' | 'running' | 'stopped';
 
@@ -38,6 +43,17 @@ const watched = [
   '**/*.{onnx,safetensors,gguf,pt,pth,bin,h5,keras,tflite}',
   '**/{config,tokenizer}.json',
 ];
+
+/** A server that ends this often within the time is not started again. */
+const maxEnds = 4;
+const endsWithinMs = 3 * 60_000;
+
+/** Its errors go to the log only: what the user should know, he is told once and in our words. */
+class QuietClient extends LanguageClient {
+  override error(message: string, data?: unknown): void {
+    super.error(message, data, false);
+  }
+}
 
 /** The language server: its life, and typed requests to it. */
 export class Server implements vscode.Disposable {
@@ -141,7 +157,7 @@ export class Server implements vscode.Disposable {
   }
 
   #createClient(): LanguageClient {
-    const client = new LanguageClient(
+    const client = new QuietClient(
       'repscope',
       'Repscope',
       this.#serverOptions(),
@@ -178,6 +194,8 @@ export class Server implements vscode.Disposable {
         trusted: vscode.workspace.isTrusted,
         clientCommands: true,
       }),
+      errorHandler: this.#errorHandler(),
+      initializationFailedHandler: () => false,
       synchronize: { fileEvents: this.#watchers },
       markdown: {
         isTrusted: {
@@ -191,6 +209,19 @@ export class Server implements vscode.Disposable {
           const own = this.#commands.get(command);
           return own ? own(...args) : next(command, args);
         },
+      },
+    };
+  }
+  #errorHandler(): ErrorHandler {
+    let ends: number[] = [];
+    return {
+      error: () => ({ action: ErrorAction.Continue, handled: true }),
+      closed: () => {
+        const now = Date.now();
+        ends = [...ends.filter((end) => now - end < endsWithinMs), now];
+        if (ends.length <= maxEnds) return { action: CloseAction.Restart, handled: true };
+        void showFailure(new ServerStopped(), { log: this.#log });
+        return { action: CloseAction.DoNotRestart, handled: true };
       },
     };
   }
