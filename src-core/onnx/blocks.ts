@@ -180,21 +180,23 @@ function addResiduals(
   activated: ReadonlySet<string>,
   normalised: ReadonlyMap<string, string>,
 ): void {
-  const stream = new Set<string>();
-  const lastUse = new Set(normalised.values());
+  const inputs = new Set(normalised.values());
+  /** Whether a normalised value is also used as it is. */
+  const goesOn = (value: string) =>
+    flow.isOutput(value) ||
+    flow.uses(value).some(({ op }) => !norms.has(op) && op !== 'ReduceMean' && op !== 'Sub');
   for (const node of graph.nodes) {
     const sum = result(node);
     if (!isResidual(flow, node) || ends.has(sum) || activated.has(sum)) continue;
-    const users = flow.uses(sum).filter((user) => user.op !== 'ReduceMean' && user.op !== 'Sub');
-    const onlyNormalised =
-      lastUse.has(sum) && users.every((user) => norms.has(user.op)) && users.length <= 1;
-    const onlySummed = flow.onlyUse(sum);
-    if (onlyNormalised || (onlySummed && isResidual(flow, onlySummed))) continue;
-    ends.set(sum, 'Add');
-    stream.add(sum);
+    const next = flow.onlyUse(sum);
+    if (next && isResidual(flow, next)) continue;
+    if (!inputs.has(sum) || goesOn(sum)) ends.set(sum, 'Add');
   }
-  // Where the sum goes on beside its normalised copy, the sum is the block's value.
+  // Where a value goes on beside its normalised copy, the value itself ends the block.
   for (const [end, input] of normalised) {
-    if (stream.has(input) && !flow.isOutput(end)) ends.delete(end);
+    const source = flow.producer(input);
+    if (!source || !goesOn(input) || flow.isOutput(end)) continue;
+    ends.delete(end);
+    if (!ends.has(input)) ends.set(input, source.op);
   }
 }

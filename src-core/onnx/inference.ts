@@ -474,6 +474,9 @@ export function inferValues(graph: OnnxGraph): Map<string, Inferred> {
     ...graph.values,
     ...graph.outputs.map((output) => [output.name, output] as const),
   ]);
+  const symbols = new Set<Dim>(
+    graph.inputs.flatMap(({ shape }) => shape ?? []).filter((dim) => typeof dim === 'string'),
+  );
   for (const node of graph.nodes) {
     const inputs = node.inputs.map((name) => values.get(name));
     const rule = rules.get(node.op) ?? same;
@@ -491,7 +494,7 @@ export function inferValues(graph: OnnxGraph): Map<string, Inferred> {
       const dtype = guess.dtype ?? fallback;
       values.set(name, {
         dtype: known && known.dtype !== 'other' ? known.dtype : dtype,
-        shape: within(merge(known?.shape, guess.shape), maxRank),
+        shape: within(merge(known?.shape, guess.shape, symbols), maxRank),
         contents: within(guess.contents, maxContents),
         dynamic,
         image: guess.image ?? inputs.some((input) => input?.image),
@@ -501,11 +504,22 @@ export function inferValues(graph: OnnxGraph): Map<string, Inferred> {
   return values;
 }
 
-/** The declared shape, its unknown sizes filled from the inferred one. */
-function merge(declared: Shape | undefined, inferred: Shape | undefined): Shape | undefined {
+/**
+ * The declared shape, made more precise by the inferred one: exporters declare sizes under names of
+ * their own where a number or a symbol of the inputs can be deduced.
+ */
+function merge(
+  declared: Shape | undefined,
+  inferred: Shape | undefined,
+  symbols: ReadonlySet<Dim>,
+): Shape | undefined {
   if (!declared) return inferred;
   if (inferred?.length !== declared.length) return declared;
-  return declared.map((dim, axis) => dim ?? inferred[axis]!);
+  return declared.map((dim, axis) => {
+    const deduced = inferred[axis]!;
+    const better = typeof deduced === 'number' || symbols.has(deduced);
+    return dim === null || (typeof dim === 'string' && better) ? deduced : dim;
+  });
 }
 
 const within = (dims: Shape | undefined, limit: number) =>
