@@ -115,6 +115,9 @@ const properties: Record<ThemeClass, Record<string, string>> = {
 
 const nonce = 'cmVwc2NvcGUtdGVzdA';
 
+/** How the host treats the page: answers its `ready`, or lets it restore what it kept itself. */
+export type Host = 'answers' | 'silent';
+
 /**
  * A webview document at `origin`. Its `acquireVsCodeApi` keeps what the page posts in
  * `window.posted` and answers `ready` with the state, as the editor's does.
@@ -124,7 +127,9 @@ export function webviewHtml(
   origin: string,
   theme: ThemeClass,
   state: WebviewState,
+  host: Host = 'answers',
 ): string {
+  const data = JSON.stringify(state).replaceAll('<', '\\u003c');
   const style = Object.entries({
     ...properties[theme],
     'font-family': '"DejaVu Sans", sans-serif',
@@ -155,12 +160,12 @@ export function webviewHtml(
 <script nonce="${nonce}">
 window.posted = [];
 window.acquireVsCodeApi = () => {
-  let kept;
+  let kept = ${host === 'silent' ? data : 'undefined'};
   return {
     postMessage(message) {
       window.posted.push(message);
-      if (message.type === 'ready') {
-        window.postMessage({ type: 'state', state: ${JSON.stringify(state).replaceAll('<', '\\u003c')} });
+      if (message.type === 'ready' && ${host === 'answers'}) {
+        window.postMessage({ type: 'state', state: ${data} });
       }
     },
     getState: () => kept,

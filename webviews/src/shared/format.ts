@@ -82,8 +82,9 @@ export function shortenLabels(labels: readonly string[], length: number): Map<st
     const cut = group.length > 1 ? dropShared(group, length, groups.size > 1 ? '…' : '') : group;
     group.forEach((label, at) => short.set(label, shorten(cut[at]!, length)));
   }
+  // Names that would be the same are given more room.
   const distinct = new Set(short.values()).size === short.size;
-  return distinct ? short : new Map(labels.map((label) => [label, shorten(label, length)]));
+  return distinct ? short : shortenLabels(labels, length + 4);
 }
 
 /** Labels of one pattern, all cut at the same places around their first number. */

@@ -178,6 +178,16 @@ export class LivePlot {
     if (!this.#chart) return;
     const mark: Mark = { selected: this.#selection.labels, cursor: this.#cursor };
     this.#chart.setOption({ series: this.#plot.marks(this.#view, this.#theme, mark) });
+    // A changed option hides the tooltip, and not at once.
+    setTimeout(() => this.#showTip(), 0);
+  }
+
+  #showTip(): void {
+    if (!this.#cursor) return;
+    this.#chart?.dispatchAction({
+      type: 'showTip',
+      ...this.#plot.locate(this.#view, this.#cursor),
+    });
   }
 
   #point(cell: Cell): PointInfo {
@@ -197,7 +207,6 @@ export class LivePlot {
       this.#chart?.dispatchAction({ type: 'hideTip' });
       return;
     }
-    this.#chart?.dispatchAction({ type: 'showTip', ...this.#plot.locate(this.#view, cell) });
     const { title, lines } = this.#point(cell);
     this.#say(`${title}: ${lines.map(([name, value]) => `${name} ${value}`).join(', ')}`);
   }

@@ -5,7 +5,7 @@ import { button, dropdown } from './controls.ts';
 import { append, h } from './dom.ts';
 import { baseName, exact, formatDuration, formatNumber, plural } from './format.ts';
 import type { Host } from './host.ts';
-import { Selection } from './selection.ts';
+import { selectable, Selection } from './selection.ts';
 import { pointStatistics, statisticsAt, statisticsDepth, statisticsTable } from './statistics.ts';
 
 /** The whole page of one finished analysis. */
@@ -191,24 +191,6 @@ function pinned(result: Result, chosen: readonly string[]): HTMLElement[] {
     }),
   );
   return [...other, ...values];
-}
-
-/** Labels of rows and positions on the page, in their first order; layers alone where there are any. */
-export function selectable(result: Result): string[] {
-  const layers = new Set(result.inputs.flatMap(({ layer }) => (layer === null ? [] : [layer])));
-  const found = new Set<string>();
-  for (const view of result.views) {
-    if (view.kind === 'heatmap') {
-      for (const value of [...view.y.values, ...view.x.values]) found.add(exact(value));
-    } else if (view.kind === 'line') {
-      for (const value of view.x.values) if (typeof value === 'string') found.add(value);
-    }
-    if (view.kind === 'line' || view.kind === 'scatter') {
-      for (const { name } of view.series) if (layers.has(name)) found.add(name);
-    }
-  }
-  const named = [...found].filter((label) => layers.has(label));
-  return named.length > 1 ? named : [...found];
 }
 
 const shortHash = (hash: string): string => hash.slice(0, 12);
