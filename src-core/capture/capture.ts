@@ -21,8 +21,8 @@ export interface CaptureEnvironment {
   cacheFolder?: string;
   /** Bytes that rows may take in memory. */
   memoryLimit: number;
-  warn(message: string): void;
-  step(fraction: number, message: string): Promise<void>;
+  warn: (message: string) => void;
+  step: (fraction: number, message: string) => Promise<void>;
 }
 
 /** A batch should take about this long, so that a cancel is answered soon. */

@@ -9,9 +9,9 @@ export interface Invocation {
   signal: AbortSignal;
   runner: JobRunner;
   /** Result text, on stdout. */
-  print(text: string): void;
+  print: (text: string) => void;
   /** A line for the person, on stderr. */
-  note(text: string): void;
+  note: (text: string) => void;
 }
 
 /** One command of `repscope`. */

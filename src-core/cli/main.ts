@@ -73,7 +73,7 @@ async function run(args: string[], signal: AbortSignal): Promise<void> {
     throw new UserError('usage', name, 'no such command', `use one of ${names}`);
   }
   const { values, positionals } = parse(command, rest);
-  if (values['help'] === true) {
+  if (values.help === true) {
     print(`repscope ${command.name} ${command.usage}\n\n${command.summary}`);
     return;
   }
@@ -92,7 +92,7 @@ async function run(args: string[], signal: AbortSignal): Promise<void> {
   try {
     await command.run({
       positionals,
-      flags: values as Record<string, string | boolean | string[] | undefined>,
+      flags: values,
       signal,
       runner,
       print,

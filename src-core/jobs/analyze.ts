@@ -1,4 +1,3 @@
-import type { z } from 'zod';
 import type { AnalysisDefinition } from '../analyses/definition.ts';
 import { parseParams } from '../analyses/registry.ts';
 import type { Engine } from '../engine/device-engine.ts';
@@ -38,7 +37,7 @@ export async function analyze(
     checkPaired(opened, definition.arity);
     const outcome = await definition.run(
       opened.map((input) => input.side),
-      params as z.infer<z.ZodObject>,
+      params,
       {
         engine,
         warn,

@@ -25,8 +25,8 @@ export interface InputEnvironment {
   cwd: string;
   options: CaptureOptions;
   engine: Engine;
-  warn(message: string): void;
-  step(fraction: number, message: string): Promise<void>;
+  warn: (message: string) => void;
+  step: (fraction: number, message: string) => Promise<void>;
 }
 
 /** A matrix file as one unlayered side, or a model captured over the probe as a layered one. */

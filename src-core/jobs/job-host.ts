@@ -9,7 +9,7 @@ import type { Job, JobAnswers } from './messages.ts';
 /** What a running job reports to and is stopped by. */
 export interface JobHooks {
   /** Reports progress over the whole job; throws Cancelled once the user asked to stop. */
-  step(fraction: number, message: string): Promise<void>;
+  step: (fraction: number, message: string) => Promise<void>;
   signal: AbortSignal;
 }
 

@@ -74,7 +74,7 @@ export class JobRunner {
         id: ++this.#lastId,
         job,
         options,
-        resolve: resolve as (answer: never) => void,
+        resolve: resolve,
         reject,
       };
       options.signal?.addEventListener('abort', () => this.#cancel(pending), { once: true });
@@ -202,6 +202,7 @@ export class JobRunner {
     if (worker.exitCode !== null || worker.signalCode !== null) return Promise.resolve();
     return new Promise((resolve) => {
       worker.once('exit', () => resolve());
+      worker.ref();
       worker.kill('SIGKILL');
     });
   }

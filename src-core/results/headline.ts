@@ -20,7 +20,7 @@ export function headlineOf(result: Result, key: string): string {
   const value = result.values[key];
   if (isReal(value)) return `${key} ${shortNumber(value)}`;
   if (!Array.isArray(value)) return result.analysis;
-  const rows = value as ResultValue[];
+  const rows = value;
   const first = rows[0];
   if (rows.every(isReal)) {
     const last = rows.at(-1)!;

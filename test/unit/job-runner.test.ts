@@ -30,17 +30,17 @@ function ckaJob(params: Record<string, unknown> = {}): AnalyzeJob {
   };
 }
 
-/** Long enough that it cannot finish by itself while a test acts. */
-const longJob = () => ckaJob({ permutations: 100_000_000 });
+/** Most of a minute of work: it does not finish by itself while a test acts. */
+const longJob = () => ckaJob({ permutations: 1_000_000 });
 
 /** Starts a long job; resolves once it reported progress from inside the analysis. */
 function startLong(signal?: AbortSignal) {
-  let began!: () => void;
-  const begun = new Promise<void>((resolve) => (began = resolve));
+  const { promise: begun, resolve: began, reject: neverBegan } = Promise.withResolvers<undefined>();
   const done = runner.run(longJob(), {
     ...(signal ? { signal } : {}),
-    onProgress: ({ fraction }) => fraction > 0.6 && began(),
+    onProgress: ({ fraction }) => fraction > 0.6 && began(undefined),
   });
+  done.catch(neverBegan);
   return {
     begun,
     outcome: done.then(
