@@ -67,6 +67,8 @@ function gather(
   return at;
 }
 
+type Forms = [plain: Float64Array, mixed: Float64Array, squared: Float64Array];
+
 /**
  * HSIC of bootstrap resamples, from how often each sample was drawn.
  *
@@ -91,7 +93,7 @@ export class BootstrapHsic {
   /** K̃c of each kernel, n × draws. */
   readonly #products: Float64Array[];
   /** cᵀWc, cᵀWc² and c²ᵀWc² of each pair, by draw. */
-  readonly #forms: [Float64Array, Float64Array, Float64Array][];
+  readonly #forms: Forms[];
 
   constructor(
     engine: Engine,
@@ -150,63 +152,70 @@ export class BootstrapHsic {
   }
 
   /** result[pair][draw]. */
-  finish(sums: KernelSums, estimator: Estimator): Float64Array[] {
-    return this.#pairs.map(([i, j], index) => {
-      const answer = new Float64Array(this.#draws);
-      for (let draw = 0; draw < this.#draws; draw++) {
-        answer[draw] =
-          estimator === 'debiased'
-            ? this.#debiased(i, j, index, draw)
-            : this.#biased(sums, i, j, index, draw);
-      }
-      return answer;
+  async finish(
+    sums: KernelSums,
+    estimator: Estimator,
+    pause: () => Promise<void>,
+  ): Promise<Float64Array[]> {
+    const answer: Float64Array[] = [];
+    for (const [index, pair] of this.#pairs.entries()) {
+      const combine = estimator === 'debiased' ? this.#debiased : this.#biased;
+      answer.push(combine.call(this, sums, pair, this.#forms[index]!));
+      await pause();
+    }
+    return answer;
+  }
+
+  #debiased(_: KernelSums, [i, j]: Pair, [plain, mixed, squared]: Forms): Float64Array {
+    const n = this.#n;
+    const power2 = this.#sum((c) => c * c);
+    const power3 = this.#sum((c) => c ** 3);
+    const power4 = this.#sum((c) => c ** 4);
+    const k = this.#products[i]!;
+    const l = this.#products[j]!;
+    const totalK = this.#sum((c, at) => c * k[at]!);
+    const totalL = this.#sum((c, at) => c * l[at]!);
+    const once = this.#sum((c, at) => c * k[at]! * l[at]!);
+    const twice = this.#sum((c, at) => c * c * k[at]! * l[at]!);
+    return plain.map((form, draw) => {
+      const [s2, s3, s4] = [power2[draw]!, power3[draw]!, power4[draw]!];
+      const d2 = n ** 2 - s2;
+      const d3 = n ** 3 - 3 * n * s2 + 2 * s3;
+      const d4 = n ** 4 - 6 * n ** 2 * s2 + 3 * s2 ** 2 + 8 * n * s3 - 6 * s4;
+      const shared = 4 * (twice[draw]! - squared[draw]!) + 2 * squared[draw]!;
+      return (
+        form / d2 +
+        (totalK[draw]! * totalL[draw]! - shared) / d4 -
+        (2 * (once[draw]! - mixed[draw]!)) / d3
+      );
     });
   }
 
-  #debiased(i: number, j: number, index: number, draw: number): number {
-    const { [draw]: plain = 0 } = this.#forms[index]![0];
-    const { [draw]: mixed = 0 } = this.#forms[index]![1];
-    const { [draw]: squared = 0 } = this.#forms[index]![2];
-    let [s2, s3, s4] = [0, 0, 0];
-    let [totalK, totalL, once, twice] = [0, 0, 0, 0];
-    for (let row = 0; row < this.#n; row++) {
-      const at = row * this.#draws + draw;
-      const c = this.#counts[at]!;
-      const u = this.#products[i]![at]!;
-      const v = this.#products[j]![at]!;
-      s2 += c * c;
-      s3 += c ** 3;
-      s4 += c ** 4;
-      totalK += c * u;
-      totalL += c * v;
-      once += c * u * v;
-      twice += c * c * u * v;
-    }
+  #biased({ diagonal }: KernelSums, [i, j]: Pair, [plain]: Forms): Float64Array {
     const n = this.#n;
-    const d2 = n ** 2 - s2;
-    const d3 = n ** 3 - 3 * n * s2 + 2 * s3;
-    const d4 = n ** 4 - 6 * n ** 2 * s2 + 3 * s2 ** 2 + 8 * n * s3 - 6 * s4;
-    const four = totalK * totalL - 4 * (twice - squared) - 2 * squared;
-    return plain / d2 + four / d4 - (2 * (once - mixed)) / d3;
+    const [k, l] = [diagonal[i]!, diagonal[j]!];
+    const [u, v] = [this.#products[i]!, this.#products[j]!];
+    const ofK = (c: number, at: number, row: number) => u[at]! + c * k[row]!;
+    const ofL = (c: number, at: number, row: number) => v[at]! + c * l[row]!;
+    const totalK = this.#sum((c, at, row) => c * ofK(c, at, row));
+    const totalL = this.#sum((c, at, row) => c * ofL(c, at, row));
+    const rows = this.#sum((c, at, row) => c * ofK(c, at, row) * ofL(c, at, row));
+    const copies = this.#sum((c, _, row) => c * c * k[row]! * l[row]!);
+    return plain.map((form, draw) => {
+      const between = (totalK[draw]! * totalL[draw]!) / (n * n) - (2 * rows[draw]!) / n;
+      return (form + copies[draw]! + between) / (n - 1) ** 2;
+    });
   }
 
-  #biased(sums: KernelSums, i: number, j: number, index: number, draw: number): number {
-    const k = sums.diagonal[i]!;
-    const l = sums.diagonal[j]!;
-    let product = this.#forms[index]![0][draw]!;
-    let [totalK, totalL, rows] = [0, 0, 0];
-    for (let row = 0; row < this.#n; row++) {
-      const at = row * this.#draws + draw;
-      const c = this.#counts[at]!;
-      const u = this.#products[i]![at]! + c * k[row]!;
-      const v = this.#products[j]![at]! + c * l[row]!;
-      product += c * c * k[row]! * l[row]!;
-      totalK += c * u;
-      totalL += c * v;
-      rows += c * u * v;
+  /** Σ over samples of a term in c, for each draw. */
+  #sum(term: (c: number, at: number, row: number) => number): Float64Array {
+    const sum = new Float64Array(this.#draws);
+    for (let row = 0, at = 0; row < this.#n; row++) {
+      for (let draw = 0; draw < this.#draws; draw++, at++) {
+        sum[draw]! += term(this.#counts[at]!, at, row);
+      }
     }
-    const n = this.#n;
-    return (product - (2 * rows) / n + (totalK * totalL) / (n * n)) / (n - 1) ** 2;
+    return sum;
   }
 }
 

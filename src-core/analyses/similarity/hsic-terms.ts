@@ -208,8 +208,10 @@ async function rangeTerms(
       for (const resample of resamples) await resample.add(tile, () => tick(0));
     },
   );
-  matrices?.centre(sums, estimator);
-  const drawn = resamples.map((resample) => resample.finish(sums, estimator));
+  const pause = () => tick(0);
+  await matrices?.centre(sums, estimator, pause);
+  const drawn: Float64Array[][] = [];
+  for (const resample of resamples) drawn.push(await resample.finish(sums, estimator, pause));
   return {
     observed: Float64Array.from(pairs, (pair, index) => hsic(sums, pair, index, estimator)),
     permuted: matrices

@@ -65,7 +65,11 @@ export class CentredMatrices {
   }
 
   /** U-centre (debiased; the diagonal stays zero) or double-centre with the diagonal (biased). */
-  centre({ diagonal, rowSums }: KernelSums, estimator: Estimator): void {
+  async centre(
+    { diagonal, rowSums }: KernelSums,
+    estimator: Estimator,
+    pause: () => Promise<void>,
+  ): Promise<void> {
     const { n } = this;
     const debiased = estimator === 'debiased';
     for (const [index, matrix] of this.matrices.entries()) {
@@ -82,6 +86,7 @@ export class CentredMatrices {
         }
         if (debiased) matrix[row * n + row] = 0;
       }
+      await pause();
     }
   }
 }

@@ -7,6 +7,8 @@ import { blocks, columnsOf, type Range } from '../blocks.ts';
 const callBudget = 4e8;
 const largestTile = 512;
 const largestPanel = 1024;
+/** Inner products of tiles between two chances to stop. */
+const pairsPerPause = 32;
 
 /** A kernel over the rows of one layer; rows are column-centred. */
 export interface Kernel {
@@ -68,9 +70,10 @@ export async function gramSums(
       values.push(tile);
       await tick(share / kernels.length);
     }
-    pairs.forEach(([i, j], index) => {
+    for (const [index, [i, j]] of pairs.entries()) {
       sums.products[index]! += 2 * dot(values[i]!, values[j]!);
-    });
+      if (index % pairsPerPause === 0) await tick(0);
+    }
     await visit?.({ a, b, values });
   }
   return sums;
