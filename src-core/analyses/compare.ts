@@ -47,7 +47,9 @@ export const compare: AnalysisDefinition<typeof cka.params> = {
       cosine.push(difference?.cosine ?? null);
       sqnr.push(difference && Number.isFinite(difference.sqnr) ? difference.sqnr : null);
       if (difference?.sqnr === Infinity) {
-        context.warn(`layers ${x.label} and ${y.label} are identical: their sqnr is infinite, written as null`);
+        context.warn(
+          `layers ${x.label} and ${y.label} are identical: their sqnr is infinite, written as null`,
+        );
       }
       await context.step(0.8 + (0.2 * (index + 1)) / pairs.length, 'Comparing layers');
     }
@@ -135,4 +137,3 @@ function profiles(
   }
   return views;
 }
-
