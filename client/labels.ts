@@ -1,4 +1,4 @@
-import type { ModelOutline } from '@repscope/core/models/model.ts';
+import type { ModelFormat, ModelOutline } from '@repscope/core/models/model.ts';
 import type { RunSummary } from '@repscope/core/results/schema.ts';
 
 /** `22713216` → `22.7M`; three significant digits at most. */
@@ -21,6 +21,13 @@ function scaled(value: number, base: number, units: string[]): string {
   const digits = unit === 0 || value >= 100 ? 0 : 1;
   return `${value.toFixed(digits).replace(/\.0$/, '')}${units[unit] ?? ''}`;
 }
+
+/** Model formats under their own names. */
+export const formatNames: Record<ModelFormat, string> = {
+  onnx: 'ONNX',
+  huggingface: 'Hugging Face',
+  safetensors: 'safetensors',
+};
 
 /** The element type that most parameters have. */
 export function mainDtype(outline: Pick<ModelOutline, 'dtypes'>): string | undefined {

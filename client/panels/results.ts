@@ -77,9 +77,15 @@ export class ResultPanels implements vscode.WebviewPanelSerializer, vscode.Dispo
   }
 
   async #resultState({ run, result }: RunAnswer): Promise<WebviewState> {
-    const analyses = await this.#server.request(ListAnalyses, null).catch(() => []);
-    const title = analyses.find(({ id }) => id === result.analysis)?.title;
+    const title = await this.#analysisTitle(result.analysis);
     return { kind: 'result', run, result, ...(title === undefined ? {} : { title }) };
+  }
+
+  async #analysisTitle(analysis: string): Promise<string | undefined> {
+    // A comparison is not an analysis of the registry, but its result looks like one.
+    if (analysis === 'compare') return vscode.l10n.t('Compare models');
+    const known = await this.#server.request(ListAnalyses, null).catch(() => []);
+    return known.find(({ id }) => id === analysis)?.title;
   }
 
   #reveal(id: string, preserveFocus: boolean): boolean {

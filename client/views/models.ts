@@ -2,7 +2,7 @@ import type { LayerAxes, LayerInfo, ModelOutline } from '@repscope/core/models/m
 import type { WorkspaceModel } from '@repscope/core/protocol/language-server.ts';
 import * as vscode from 'vscode';
 import { readableError } from '../errors.ts';
-import { formatBytes, formatCount, formatShape, mainDtype } from '../labels.ts';
+import { formatBytes, formatCount, formatNames, formatShape, mainDtype } from '../labels.ts';
 import type { Models } from '../models.ts';
 
 export type ModelNode =
@@ -89,7 +89,9 @@ function describe(item: vscode.TreeItem, outline: ModelOutline): void {
   const tooltip = new vscode.MarkdownString();
   tooltip.appendText(outline.path);
   tooltip.appendMarkdown('\n\n');
-  tooltip.appendText([outline.format, outline.architecture].filter(Boolean).join(' · '));
+  tooltip.appendText(
+    [formatNames[outline.format], outline.architecture].filter(Boolean).join(' · '),
+  );
   for (const { message } of outline.findings) {
     tooltip.appendMarkdown('\n\n');
     tooltip.appendText(message);
