@@ -85,7 +85,14 @@ function writtenOutNorm(flow: Flow, node: OnnxNode): { input: string; end: strin
 
 /** A sum of two computed values of the same shape, other than scores and mask. */
 function isResidual(flow: Flow, node: OnnxNode): boolean {
-  if (node.op !== 'Add' || flow.dynamicInputs(node).length !== 2) return false;
+  const [left, right, ...rest] = flow.dynamicInputs(node);
+  if (node.op !== 'Add' || left === undefined || right === undefined || rest.length > 0) {
+    return false;
+  }
+  // x + c·x³ and the like are one function of x.
+  if (descends(flow, left, flow.origin(right)) || descends(flow, right, flow.origin(left))) {
+    return false;
+  }
   const value = flow.values.get(result(node));
   if (value?.shape && (value.shape.length < 2 || (value.shape.length > 3 && !value.image))) {
     return false;
@@ -155,6 +162,16 @@ export function findBlockEnds(graph: OnnxGraph, flow: Flow): BlockEnds {
   return ends;
 }
 
+/** A linear map with its bias or batch normalisation; tokens that were flattened for it unflattened. */
+function linearEnd(flow: Flow, node: OnnxNode): string {
+  const affine = ['Add', 'BatchNormalization', 'Mul'];
+  const end = flow.followConstant(result(node), affine, 3);
+  const next = flow.onlyUse(end);
+  const rank = (name: string) => flow.values.get(name)?.shape?.length;
+  if (next?.op !== 'Reshape' || rank(end) !== 2 || rank(result(next)) !== 3) return end;
+  return flow.followConstant(result(next), affine, 3);
+}
+
 function addLinear(
   graph: OnnxGraph,
   flow: Flow,
@@ -163,7 +180,7 @@ function addLinear(
 ): void {
   for (const node of graph.nodes) {
     if (!isLinear(flow, node) || !flow.isDynamic(result(node))) continue;
-    const end = flow.followConstant(result(node), ['Add', 'BatchNormalization', 'Mul'], 3);
+    const end = linearEnd(flow, node);
     const leadsOn =
       activated.has(end) ||
       activated.has(result(node)) ||

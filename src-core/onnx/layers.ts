@@ -35,7 +35,9 @@ export function findParameters(graph: OnnxGraph): Map<string, OnnxTensor> {
   for (const tensor of allTensors(graph)) {
     const trained =
       floats.has(tensor.dtype) || (integerWeights.has(tensor.dtype) && quantised.has(tensor.name));
-    if (trained && !scales.has(tensor.name)) parameters.set(tensor.name, tensor);
+    // Scalars are constants of formulas far more often than weights.
+    if (trained && tensor.shape.length > 0 && !scales.has(tensor.name))
+      parameters.set(tensor.name, tensor);
   }
   return parameters;
 }
@@ -45,7 +47,7 @@ export function* allTensors(graph: OnnxGraph): Generator<OnnxTensor> {
   yield* graph.initializers;
   for (const node of graph.nodes) {
     const value = node.op === 'Constant' ? node.tensors.get('value') : undefined;
-    if (value && value.shape.length > 0) yield { ...value, name: node.outputs[0] ?? value.name };
+    if (value) yield { ...value, name: node.outputs[0] ?? value.name };
     for (const body of node.subgraphs) yield* allTensors(body);
   }
 }
