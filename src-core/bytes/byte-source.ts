@@ -127,9 +127,10 @@ export function memoryBytes(label: string, data: Uint8Array): ByteSource {
   const source: ByteSource = {
     label,
     size: data.length,
-    read(offset, length) {
+    async read(offset, length) {
       checkRange(source, offset, length);
-      return Promise.resolve(data.slice(offset, offset + length));
+      // A copy even where `data` is a Buffer, whose own slice shares memory.
+      return Promise.resolve(new Uint8Array(data.subarray(offset, offset + length)));
     },
     close: () => Promise.resolve(),
   };

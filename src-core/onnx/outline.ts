@@ -361,7 +361,7 @@ class OutlineReader {
     ints: number[],
     count: number,
   ): number[] | undefined {
-    if (raw?.bytes) return Array.from(toFloats(raw.bytes.slice(), dtype));
+    if (raw?.bytes) return Array.from(toFloats(raw.bytes, dtype));
     return ints.length === count ? ints : undefined;
   }
 

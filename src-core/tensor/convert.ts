@@ -38,7 +38,7 @@ const halfTable = () =>
   (halves ??= Float32Array.from({ length: 1 << 16 }, (_, bits) => halfToNumber(bits)));
 
 function swapped(bytes: Uint8Array, width: number): Uint8Array {
-  const result = bytes.slice();
+  const result = new Uint8Array(bytes);
   for (let start = 0; start < result.length; start += width) {
     result.subarray(start, start + width).reverse();
   }
@@ -47,7 +47,7 @@ function swapped(bytes: Uint8Array, width: number): Uint8Array {
 
 /** The same bytes at an offset that typed arrays of `width`-byte elements accept. */
 const aligned = (bytes: Uint8Array, width: number) =>
-  bytes.byteOffset % width === 0 ? bytes : bytes.slice();
+  bytes.byteOffset % width === 0 ? bytes : new Uint8Array(bytes);
 
 /** Elements stored as little-endian bytes (big endian where `bigEndian`), as real numbers. */
 export function toFloats(stored: Uint8Array, dtype: NumericDType, bigEndian = false): Floats {

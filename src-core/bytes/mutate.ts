@@ -1,0 +1,59 @@
+// For tests: damaged variants of a sound file.
+import fc from 'fast-check';
+import { UserError } from '../errors.ts';
+
+type Damage = (bytes: Uint8Array) => Uint8Array;
+
+const position = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+const at = (bytes: Uint8Array, share: number) => Math.floor(share * bytes.length);
+
+const setByte = fc.tuple(position, fc.integer({ min: 0, max: 255 })).map(
+  ([share, value]): Damage =>
+    (bytes) =>
+      bytes.length === 0 ? bytes : bytes.with(at(bytes, share), value),
+);
+const truncate = position.map(
+  (share): Damage =>
+    (bytes) =>
+      bytes.slice(0, at(bytes, share)),
+);
+const repeat = fc
+  .tuple(position, fc.integer({ min: 1, max: 64 }))
+  .map(([share, length]): Damage => (bytes) => {
+    const start = at(bytes, share);
+    const part = bytes.slice(start, start + length);
+    return Uint8Array.from([...bytes.slice(0, start), ...part, ...bytes.slice(start)]);
+  });
+const overwrite = fc
+  .tuple(position, fc.constantFrom(0x00, 0x7f, 0x80, 0xff), fc.integer({ min: 2, max: 10 }))
+  .map(
+    ([share, value, length]): Damage =>
+      (bytes) =>
+        bytes.slice().fill(value, at(bytes, share), at(bytes, share) + length),
+  );
+
+/** Sound bytes with one to four random damages; `head` gives the part where damage matters most. */
+export function damaged(file: Uint8Array, head = 1): fc.Arbitrary<Uint8Array> {
+  // Buffer's own slice would share memory.
+  const sound = new Uint8Array(file);
+  const damages = fc.oneof(setByte, setByte, truncate, repeat, overwrite);
+  const split = Math.ceil(sound.length * head);
+  return fc
+    .array(damages, { minLength: 1, maxLength: 4 })
+    .map((list) => [
+      ...list.reduce<Uint8Array>((bytes, damage) => damage(bytes), sound.slice(0, split)),
+      ...sound.slice(split),
+    ])
+    .map((bytes) => Uint8Array.from(bytes));
+}
+
+/** Runs `use`; gives false where it throws an error meant for users, and lets any other through. */
+export async function succeeds(use: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await use();
+    return true;
+  } catch (error) {
+    if (error instanceof UserError && !error.message.includes('\n')) return false;
+    throw error;
+  }
+}
