@@ -1,7 +1,7 @@
 import { UserError } from '../errors.ts';
 import type { ResultValue } from '../results/schema.ts';
 import type { Floats, RowSource } from '../tensor/matrix.ts';
-import { blocks } from './blocks.ts';
+import { blocks, type Range } from './blocks.ts';
 import type { AnalysisContext, NamedRows, Side } from './definition.ts';
 
 /** Elements of a block that is read at once. */
@@ -45,6 +45,8 @@ export interface CheckedRows {
   readonly constantColumns: number;
   /** The rows with column means subtracted, so that float32 products lose nothing to an offset. */
   centred(dtype?: 'float32' | 'float64'): RowSource;
+  /** Rows of a range with that range's own column means subtracted. */
+  centredOver(range: Range): Promise<RowSource>;
   /** The rows as they are. */
   uncentred(dtype?: 'float32' | 'float64'): RowSource;
 }
@@ -91,8 +93,20 @@ export async function checkRows(
     mean,
     constantColumns: varies.reduce((count, varied) => count - varied, d),
     centred: (dtype = rows.dtype) => new ShiftedRows(rows, mean, dtype),
+    centredOver: async (range) => new ShiftedRows(rows, await meanOver(rows, range), rows.dtype),
     uncentred: (dtype = rows.dtype) => new ShiftedRows(rows, new Float64Array(d), dtype),
   };
+}
+
+async function meanOver(rows: RowSource, [from, to]: Range): Promise<Float64Array> {
+  const mean = new Float64Array(rows.d);
+  for (const [start, end] of blocks(to, Math.max(1, Math.floor(blockElements / rows.d)), from)) {
+    const block = await rows.rows(start, end);
+    for (let at = 0; at < block.length;) {
+      for (let j = 0; j < rows.d; j++) mean[j]! += block[at++]! / (to - from);
+    }
+  }
+  return mean;
 }
 
 function nonFinite(label: string, block: Floats, d: number, start: number): UserError {

@@ -156,7 +156,8 @@ async function kernelsOf(
 ): Promise<Kernel[]> {
   const kernels: Kernel[] = [];
   for (const layer of layers) {
-    const rows = layer.centred();
+    const whole = range[1] - range[0] === layer.n;
+    const rows = whole ? layer.centred() : await layer.centredOver(range);
     if (kernel === 'linear') {
       kernels.push({ rows });
       continue;

@@ -10,7 +10,7 @@ const largestPanel = 1024;
 /** Inner products of tiles between two chances to stop. */
 const pairsPerPause = 32;
 
-/** A kernel over the rows of one layer; rows are column-centred. */
+/** A kernel over the rows of one layer; columns are centred over the range that is summed. */
 export interface Kernel {
   readonly rows: RowSource;
   /** exp(−γ·d²) instead of the inner product; 0 where distances give no scale: no kernel at all. */
