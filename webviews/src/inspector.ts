@@ -143,7 +143,7 @@ function layerTable({ layers }: ModelOutline): HTMLElement {
   const filters = h(
     'div',
     { class: 'filters' },
-    filterBox('Filter layers', (text) => {
+    filterBox('Filter layers', 'Name or kind', (text) => {
       query.filter = text;
       show();
     }),

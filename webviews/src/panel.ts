@@ -16,7 +16,7 @@ function hostFor(runId: string): Host {
     exports: [
       ['CSV', 'Export the numbers as CSV', save('csv')],
       ['JSON', 'Export the whole result as JSON', save('json')],
-      ['HTML', 'Export a report that opens in any browser', save('html')],
+      ['HTML', 'Export an HTML report that opens in any browser', save('html')],
     ],
   };
 }

@@ -85,11 +85,15 @@ export function dropdown(
   };
 }
 
-/** A one-line filter box. */
-export function filterBox(name: string, changed: (text: string) => void): HTMLElement {
+/** A one-line filter box under its label; the library takes the accessible name from the label. */
+export function filterBox(
+  label: string,
+  placeholder: string,
+  changed: (text: string) => void,
+): HTMLElement {
   const element = document.createElement('vscode-text-field') as HTMLElement & { value: string };
-  element.setAttribute('placeholder', name);
-  element.setAttribute('aria-label', name);
+  element.textContent = label;
+  element.setAttribute('placeholder', placeholder);
   element.addEventListener('input', () => changed(element.value));
   return element;
 }
