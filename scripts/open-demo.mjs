@@ -2,7 +2,7 @@
 // loaded: in the desktop editor where `code` is on the PATH, else in one that the browser shows.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { editorAddress, startServer } from '../test/vscode/server.ts';
 
@@ -47,11 +47,12 @@ async function openBrowserEditor() {
     log: (line) => console.log(line),
   });
   const authority = new URL(server.origin).host;
+  const rootPath = resolve(root).replaceAll('\\', '/');
   const address = editorAddress(
     server.origin,
     demo,
     [demoFile],
-    [['extensionDevelopmentPath', `vscode-remote://${authority}${root.replaceAll('\\', '/')}`]],
+    [['extensionDevelopmentPath', `vscode-remote://${authority}${rootPath}`]],
   );
   const ended = new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, resolve);

@@ -1,6 +1,4 @@
 // The packaged extension as a user meets it, in a real VS Code, from a line of code to a plot.
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { descendants } from './processes.ts';
 import { startSession, type Session } from './session.ts';
@@ -15,19 +13,7 @@ let session: Session;
 let workbench: Workbench;
 
 beforeAll(async () => {
-  session = await startSession(demo, async (folder) => {
-    const whole = await readFile(join(folder, 'models', model));
-    await writeFile(join(folder, 'models', 'cut.onnx'), whole.subarray(0, whole.length >> 1));
-    await writeFile(
-      join(folder, broken),
-      [
-        'import onnxruntime as ort',
-        'gone = ort.InferenceSession("models/gone.onnx")',
-        'cut = ort.InferenceSession("models/cut.onnx")',
-        '',
-      ].join('\n'),
-    );
-  });
+  session = await startSession(demo);
   workbench = session.workbench;
 });
 

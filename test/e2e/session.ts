@@ -20,14 +20,10 @@ export interface Session {
   stop(): Promise<void>;
 }
 
-/** Start on `file` of the demo; `prepare` may change the copy first. */
-export async function startSession(
-  file: string,
-  prepare: (folder: string) => Promise<void>,
-): Promise<Session> {
+/** Start on `file` of the demo. */
+export async function startSession(file: string): Promise<Session> {
   const temporary = await mkdtemp(join(tmpdir(), 'repscope-e2e-'));
   const folder = await copyDemo(temporary);
-  await prepare(folder);
   await mkdir(screenshots, { recursive: true });
   const pageProblems: string[] = [];
   const editor = await startEditor({
