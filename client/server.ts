@@ -93,15 +93,20 @@ export class Server implements vscode.Disposable {
 
   /** Ends the server, whatever its state, and starts a new one. */
   async restart(): Promise<void> {
-    const old = this.#client;
-    // A client whose start failed refuses to stop or start again: take a new one.
-    await old.dispose().catch((error: unknown) => this.#log.warn(String(error)));
+    await this.stop();
+    // A client whose start failed refuses to start again: take a new one.
     this.#client = this.#createClient();
     await this.#client.start();
   }
 
   async stop(): Promise<void> {
-    if (this.#client.needsStop()) await this.#client.stop();
+    const client = this.#client;
+    // A client can be ended once it has started or failed to.
+    if (client.state === State.Starting) await client.start().catch(() => undefined);
+    if (client.isRunning()) {
+      await client.dispose().catch((error: unknown) => this.#log.warn(String(error)));
+    }
+    client.serverProcess?.kill();
   }
 
   dispose(): void {

@@ -21,13 +21,16 @@ export async function analyzeModel(services: Services, given?: string): Promise<
   if (path === undefined) return;
   const analysis = await pickAnalysis(server.request(ListAnalyses, null), baseName(path));
   if (!analysis) return;
-  const options = await pickOptions(analysis, () => models.outline(path));
+  const options = await pickOptions(analysis, {
+    outline: () => models.outline(path),
+    secondModel: () =>
+      pickModel(models, title, vscode.l10n.t('Model to compare {0} with', baseName(path)), path),
+  });
   if (!options) return;
-  await runAnalysis(
-    services,
-    { analysis: analysis.id, inputs: [path], ...options },
-    analysis.title,
-  );
+  const { params, layers, second } = options;
+  const inputs = second === undefined ? [path] : [path, second];
+  const request = { analysis: analysis.id, inputs, params, ...(layers ? { layers } : {}) };
+  await runAnalysis(services, request, analysis.title);
 }
 
 /** Asks for the models that are not given, compares them, and shows the result. */

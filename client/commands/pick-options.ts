@@ -1,7 +1,7 @@
 import type { ModelOutline } from '@repscope/core/models/model.ts';
 import type { AnalysisInfo, ParameterInfo } from '@repscope/core/protocol/language-server.ts';
 import * as vscode from 'vscode';
-import { formatValue } from '../labels.ts';
+import { baseName, formatValue } from '../labels.ts';
 import { changedParameters, describeParameters, parseParameter } from './parameters.ts';
 
 /** What the user may change before an analysis runs. */
@@ -9,6 +9,14 @@ export interface Options {
   params: Record<string, unknown>;
   /** Names of the chosen layers; the model's default layers where absent. */
   layers?: string[];
+  /** The other model, where the analysis takes two. */
+  second?: string;
+}
+
+/** What the inner steps ask for. */
+interface Sources {
+  outline: () => Promise<ModelOutline>;
+  secondModel: () => Promise<string | undefined>;
 }
 
 type OptionItem = vscode.QuickPickItem & { act: () => Promise<'run' | 'again'> };
@@ -19,10 +27,11 @@ type OptionItem = vscode.QuickPickItem & { act: () => Promise<'run' | 'again'> }
  */
 export async function pickOptions(
   analysis: AnalysisInfo,
-  outline: () => Promise<ModelOutline>,
+  { outline, secondModel }: Sources,
 ): Promise<Options | undefined> {
   const values = new Map<string, unknown>();
   let layers: string[] | undefined;
+  let second: string | undefined;
 
   const editParameters = async (): Promise<'again'> => {
     for (const [index, info] of analysis.params.entries()) {
@@ -39,9 +48,14 @@ export async function pickOptions(
     return 'again';
   };
 
+  const chooseSecond = async (): Promise<'again'> => {
+    second = (await secondModel()) ?? second;
+    return 'again';
+  };
+
   for (;;) {
     const params = changedParameters(analysis, values);
-    const changed = Object.keys(params).length > 0 || layers !== undefined;
+    const changed = Object.keys(params).length > 0 || layers !== undefined || second !== undefined;
     const items: OptionItem[] = [
       {
         label: changed ? vscode.l10n.t('$(play) Run') : vscode.l10n.t('$(play) Run with defaults'),
@@ -62,6 +76,18 @@ export async function pickOptions(
         description: layers?.join(', ') ?? vscode.l10n.t('default layers'),
         act: editLayers,
       },
+      ...(analysis.arity === 2
+        ? [
+            {
+              label: vscode.l10n.t('$(diff) Choose a second model…'),
+              description:
+                second === undefined
+                  ? vscode.l10n.t('the layers of this model with one another')
+                  : baseName(second),
+              act: chooseSecond,
+            },
+          ]
+        : []),
     ];
     const picked = await vscode.window.showQuickPick(items, {
       title: analysis.title,
@@ -69,7 +95,9 @@ export async function pickOptions(
       ignoreFocusOut: changed,
     });
     if (!picked) return undefined;
-    if ((await picked.act()) === 'run') return { params, ...(layers ? { layers } : {}) };
+    if ((await picked.act()) === 'run') {
+      return { params, ...(layers ? { layers } : {}), ...(second === undefined ? {} : { second }) };
+    }
   }
 }
 
