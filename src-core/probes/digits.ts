@@ -65,8 +65,9 @@ export interface Digits {
 
 /**
  * Draws handwritten-looking digits: pen strokes under random affine distortion, of random width,
- * softness and pixel noise. Image i depends on `seed` and i alone, and only on sums, products,
- * quotients and square roots, which are exact: the bytes are the same on every machine.
+ * softness and pixel noise. Image i depends on `seed` (a whole number below 2^21) and i alone, and on
+ * sums, products, quotients and square roots, which round alike everywhere: the bytes are the same on
+ * every machine.
  */
 export function drawDigits(options: {
   count: number;

@@ -1,6 +1,6 @@
 // Trains the digit classifiers of examples/digits/models and writes the values that the tests expect.
 //
-//   node test/generate/digits.ts            writes them into the checkout (about a minute)
+//   node test/generate/digits.ts            writes them into the checkout (a minute or two)
 //   node test/generate/digits.ts --check    trains anew in a temporary folder and compares
 //
 // Everything is seeded and computed in JavaScript, so a second run gives the same bytes. Another
