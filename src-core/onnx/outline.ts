@@ -41,11 +41,11 @@ export interface OnnxNode {
   inputs: string[];
   outputs: string[];
   /** Integer attributes and lists of integers, by name. */
-  ints: Map<string, number[]>;
+  ints: ReadonlyMap<string, number[]>;
   /** Short text attributes, by name. */
-  strings: Map<string, string>;
+  strings: ReadonlyMap<string, string>;
   /** Tensor attributes, by name. */
-  tensors: Map<string, OnnxTensor>;
+  tensors: ReadonlyMap<string, OnnxTensor>;
   /** Bodies of If, Loop and Scan. */
   subgraphs: OnnxGraph[];
 }
@@ -85,8 +85,18 @@ export interface OnnxOutline {
 }
 
 const maxDepth = 32;
+/** Nodes, tensors and value descriptions: what is kept of a file is bounded. */
+const maxItems = 1_000_000;
+const maxList = 100_000;
 /** Integer tensors up to this many elements are read: shapes and indices, not data. */
 const maxInts = 1024;
+
+/** Most nodes have no attributes of a kind: they share one empty map. */
+const none: ReadonlyMap<string, never> = new Map<string, never>();
+
+function withEntry<V>(map: ReadonlyMap<string, V>, key: string, value: V): ReadonlyMap<string, V> {
+  return map === none ? new Map([[key, value]]) : (map as Map<string, V>).set(key, value);
+}
 
 const emptyGraph = (): OnnxGraph => ({
   nodes: [],
@@ -101,6 +111,7 @@ const emptyGraph = (): OnnxGraph => ({
 class OutlineReader {
   readonly #walker: WireWalker;
   readonly #label: string;
+  #items = 0;
 
   constructor(source: ByteSource, signal?: AbortSignal) {
     this.#walker = new WireWalker(source, signal);
@@ -111,14 +122,22 @@ class OutlineReader {
     return this.#walker.walk(within.offset, within.end, visit);
   }
 
+  #countItem(): void {
+    if (++this.#items > maxItems) {
+      throw damagedModel(this.#label, `more than ${maxItems} nodes, tensors and values`);
+    }
+  }
+
   #text(field: Field): string {
     return text(this.#label, field);
   }
 
-  /** Repeated int64, packed or not. */
-  #ints(field: Field, number: number): number[] {
-    if (field.key === varint(number)) return [field.value];
-    return field.bytes ? packedInts(this.#label, field.bytes) : [];
+  /** Appends the values of a repeated int64 field, packed or not. */
+  #extend(list: number[], field: Field, number: number): void {
+    if (field.key === varint(number)) list.push(field.value);
+    else if (field.bytes)
+      for (const value of packedInts(this.#label, field.bytes)) list.push(value);
+    if (list.length > maxList) throw damagedModel(this.#label, `a list of ${list.length} numbers`);
   }
 
   async model(size: number): Promise<OnnxOutline> {
@@ -178,6 +197,7 @@ class OutlineReader {
     if (depth > maxDepth) {
       throw damagedModel(this.#label, `graphs nested more than ${maxDepth} deep`);
     }
+    this.#countItem();
     graph.ranges.push({ start: message.start, offset: message.offset, end: message.end });
     await this.#walk(message, (field) => {
       switch (field.key) {
@@ -211,11 +231,12 @@ class OutlineReader {
       name: '',
       inputs: [],
       outputs: [],
-      ints: new Map(),
-      strings: new Map(),
-      tensors: new Map(),
+      ints: none,
+      strings: none,
+      tensors: none,
       subgraphs: [],
     };
+    this.#countItem();
     await this.#walk(message, (field) => {
       switch (field.key) {
         case delimited(1):
@@ -256,7 +277,7 @@ class OutlineReader {
         case varint(3):
         case varint(8):
         case delimited(8):
-          for (const value of this.#ints(field, field.key >> 3)) ints.push(value);
+          this.#extend(ints, field, field.key >> 3);
           return;
         case delimited(5):
           return this.#tensor(field).then((value) => void (tensor = value));
@@ -268,12 +289,13 @@ class OutlineReader {
         }
       }
     });
-    if (string !== undefined) node.strings.set(name, string);
-    if (ints.length > 0) node.ints.set(name, ints);
-    if (tensor) node.tensors.set(name, tensor);
+    if (string !== undefined) node.strings = withEntry(node.strings, name, string);
+    if (ints.length > 0) node.ints = withEntry(node.ints, name, ints);
+    if (tensor) node.tensors = withEntry(node.tensors, name, tensor);
   }
 
   async #tensor(message: Field): Promise<OnnxTensor> {
+    this.#countItem();
     const shape: number[] = [];
     const ints: number[] = [];
     const external = new Map<string, string>();
@@ -287,7 +309,7 @@ class OutlineReader {
       switch (field.key) {
         case varint(1):
         case delimited(1):
-          for (const value of this.#ints(field, 1)) shape.push(value);
+          this.#extend(shape, field, 1);
           return;
         case varint(2):
           elementType = field.value;
@@ -307,7 +329,7 @@ class OutlineReader {
         case varint(7):
         case delimited(7):
           inlineBytes += field.end - field.offset;
-          if (ints.length <= maxInts) for (const value of this.#ints(field, 7)) ints.push(value);
+          if (ints.length <= maxInts) this.#extend(ints, field, 7);
           return;
         case delimited(13):
           return this.#pair(field).then(([key, value]) => void external.set(key, value));
@@ -382,6 +404,7 @@ class OutlineReader {
 
   async #value(message: Field): Promise<OnnxValue> {
     const value: OnnxValue = { name: '', dtype: 'other', shape: undefined };
+    this.#countItem();
     await this.#walk(message, (field) => {
       if (field.key === delimited(1)) value.name = this.#text(field);
       if (field.key !== delimited(2)) return;
