@@ -138,9 +138,12 @@ describe('an analysis', () => {
 
   test('tells that runs changed, refreshes lenses and adds the value to them', async () => {
     const heard: string[] = [];
-    client.connection.onNotification(RunsChanged.method, () => heard.push('runs'));
-    client.connection.onRequest(CodeLensRefreshRequest.type, () => {
+    client.connection.onNotification(RunsChanged.method, () => {
+      heard.push('runs');
+    });
+    client.connection.onRequest(CodeLensRefreshRequest.method, () => {
       heard.push('lenses');
+      return null;
     });
     await start({ clientCommands: true }, { workspace: { codeLens: { refreshSupport: true } } });
     const app = join(folder, 'app.py');

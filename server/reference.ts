@@ -56,8 +56,6 @@ export async function referenceAt(
   position: Range['start'],
   workspaceFolders: readonly string[],
 ): Promise<Reference | undefined> {
-  const mentions = await document.mentions();
-  const offset = document.document.offsetAt(position);
-  const mention = mentions.find(({ start, end }) => start <= offset && offset <= end);
+  const mention = await document.mentionAt(document.document.offsetAt(position));
   return mention && resolveMention(document, mention, workspaceFolders);
 }

@@ -335,7 +335,10 @@ class Session {
 
   #rescan(): void {
     this.#index.rescan(this.#folders);
-    void this.#index.modelFiles().then(() => this.#modelsChanged());
+    this.#index.modelFiles().then(
+      () => this.#modelsChanged(),
+      (error: unknown) => this.#log(error),
+    );
   }
 
   #runsChanged(): void {

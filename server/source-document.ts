@@ -1,8 +1,9 @@
 import { fileURLToPath } from 'node:url';
-import type { Edit, Point, Tree } from '@vscode/tree-sitter-wasm';
+import type { Edit, Point } from '@vscode/tree-sitter-wasm';
 import type { TextDocumentContentChangeEvent } from 'vscode-languageserver';
 import { TextDocument } from 'vscode-languageserver-textdocument';
-import { findMentions, mayMentionModels, type Mention } from './references/extract.ts';
+import { mayMentionModels, type Mention } from './references/extract.ts';
+import { SourceTree } from './references/source-tree.ts';
 import { syntaxOf } from './references/syntax.ts';
 
 /** Absolute path of a `file:` URI; undefined for other schemes. */
@@ -19,7 +20,7 @@ export function pathOf(uri: string): string | undefined {
 export class SourceDocument {
   readonly uri: string;
   #document: TextDocument;
-  #tree: Tree | undefined;
+  #tree: SourceTree | undefined;
   #mentions: { version: number; found: Promise<Mention[]> } | undefined;
 
   constructor(uri: string, languageId: string, version: number, text: string) {
@@ -63,18 +64,24 @@ export class SourceDocument {
     return this.#mentions.found;
   }
 
+  /** The mention that holds an offset, without looking for the others. */
+  async mentionAt(offset: number): Promise<Mention | undefined> {
+    const holds = ({ start, end }: Mention): boolean => start <= offset && offset <= end;
+    if (this.#mentions?.version === this.version) return (await this.#mentions.found).find(holds);
+    return (await this.#find(offset))[0];
+  }
+
   dispose(): void {
     this.#dropTree();
   }
 
-  async #find(): Promise<Mention[]> {
+  async #find(at?: number): Promise<Mention[]> {
     const syntax = await syntaxOf(this.languageId);
     const text = this.#document.getText();
     if (!syntax || !mayMentionModels(text)) return [];
-    const tree = syntax.parse(text, this.#tree);
-    this.#dropTree();
-    this.#tree = tree;
-    return findMentions(syntax, tree, text, this.path);
+    if (this.#tree) this.#tree.refresh(text);
+    else this.#tree = new SourceTree(syntax, text);
+    return this.#tree.mentions(this.path, at);
   }
 
   #dropTree(): void {

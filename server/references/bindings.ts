@@ -1,4 +1,5 @@
-import type { Node, QueryMatch } from '@vscode/tree-sitter-wasm';
+import type { Node } from '@vscode/tree-sitter-wasm';
+import { findNode, type Fact } from './facts.ts';
 import type { Language, Value } from './language.ts';
 
 /** Deeper chains of constants are given up: they are cycles or generated code. */
@@ -6,18 +7,8 @@ const maxDepth = 40;
 const maxText = 4096;
 
 interface Binding {
-  name: string;
-  kind: 'assign' | 'declare' | 'augment' | 'opaque' | 'import' | 'foreign';
-  /** The binding statement or identifier. */
+  fact: Fact;
   node: Node;
-  value?: Node;
-  /** What an imported name stands for. */
-  target?: string;
-  /** Climb from here to find the scope. */
-  from: Node;
-}
-
-interface PlacedBinding extends Binding {
   scope: Node;
   /** The function (or file) that executes it. */
   home: Node;
@@ -32,15 +23,39 @@ export class Bindings {
   /** Absolute path of the file; absent for a document that was never saved. */
   readonly file: string | undefined;
   readonly #language: Language;
-  readonly #byName = new Map<string, Binding[]>();
-  readonly #placed = new Map<string, PlacedBinding[]>();
+  readonly #root: Node;
+  readonly #byName = new Map<string, Fact[]>();
+  readonly #placed = new Map<string, Binding[]>();
   #depth = 0;
 
-  constructor(language: Language, text: string, file: string | undefined, matches: QueryMatch[]) {
+  constructor(
+    language: Language,
+    source: { root: Node; text: string; file: string | undefined },
+    facts: readonly Fact[],
+  ) {
     this.#language = language;
-    this.text = text;
-    this.file = file;
-    for (const match of matches) this.#collect(match);
+    this.#root = source.root;
+    this.text = source.text;
+    this.file = source.file;
+    for (const fact of facts) {
+      if (fact.kind === 'call' || fact.kind === 'string') continue;
+      const list = this.#byName.get(fact.name);
+      if (list) list.push(fact);
+      else this.#byName.set(fact.name, [fact]);
+    }
+  }
+
+  /** Whether a call of `callee` can be one of the language's loaders, by its last name. */
+  mayLoad(callee: string): boolean {
+    const last = /(\w+)\s*$/.exec(callee)?.[1];
+    if (last === undefined) return false;
+    const { loaderNames } = this.#language;
+    if (loaderNames.test(last)) return true;
+    const targets = this.#byName.get(last) ?? [];
+    return targets.some(({ target }) => {
+      const name = target?.slice(target.lastIndexOf('.') + 1);
+      return name !== undefined && loaderNames.test(name);
+    });
   }
 
   textOf(node: Node): string {
@@ -62,10 +77,10 @@ export class Bindings {
   valueOf(name: string, use: Node): Value | undefined {
     const { own, outer } = this.#visible(name, use);
     // Rebound from inside a function: when, is not known.
-    if (this.#bindings(name).some(({ kind }) => kind === 'foreign')) return undefined;
+    if (this.#bindings(name).some(({ fact }) => fact.kind === 'foreign')) return undefined;
     if (outer) {
       // Read at an unknown later time: certain only where it is bound once.
-      const bound = own.filter((binding) => binding.kind !== 'declare' || binding.value);
+      const bound = own.filter(({ fact }) => fact.kind !== 'declare' || fact.value);
       return bound.length === 1 ? this.#held(bound[0]!) : undefined;
     }
     if (own.some((binding) => binding.home.id !== this.#home(use).id)) return undefined;
@@ -84,63 +99,14 @@ export class Bindings {
     const [head, ...rest] = dotted;
     if (head === undefined) return undefined;
     const { own } = this.#visible(head, use);
-    const targets = new Set(own.map((binding) => binding.target));
+    const targets = new Set(own.map(({ fact }) => fact.target));
     if (own.length === 0) return dotted.join('.');
-    const target = targets.size === 1 ? own[0]?.target : undefined;
+    const target = targets.size === 1 ? own[0]?.fact.target : undefined;
     return target === undefined ? undefined : [target, ...rest].join('.');
   }
 
-  #collect(match: QueryMatch): void {
-    const capture = new Map(match.captures.map((item) => [item.name, item.node]));
-    const add = (binding: Binding): void => {
-      const list = this.#byName.get(binding.name);
-      if (list) list.push(binding);
-      else this.#byName.set(binding.name, [binding]);
-    };
-    const name = capture.get('name');
-    for (const kind of ['assign', 'augment', 'declare'] as const) {
-      const node = capture.get(kind);
-      if (!node || !name) continue;
-      const value = capture.get('value');
-      const target = value && this.#language.moduleOf(value);
-      add({
-        name: this.textOf(name),
-        kind,
-        node,
-        from: name,
-        ...(value ? { value } : {}),
-        ...(target === undefined ? {} : { target }),
-      });
-    }
-    for (const kind of ['opaque', 'foreign'] as const) {
-      const node = capture.get(kind);
-      if (!node) continue;
-      const module = capture.get('module');
-      const target = module && this.#language.moduleOf(module);
-      const text = this.textOf(node);
-      add({
-        name: text,
-        kind,
-        node,
-        from: node,
-        ...(target === undefined ? {} : { target: `${target}.${text}` }),
-      });
-    }
-    const named = capture.get('function');
-    if (named) {
-      const from = named.parent?.parent ?? named;
-      add({ name: this.textOf(named), kind: 'opaque', node: named, from });
-    }
-    const statement = capture.get('import');
-    if (statement) {
-      for (const { name: bound, target } of this.#language.imports(statement)) {
-        add({ name: bound, kind: 'import', node: statement, from: statement, target });
-      }
-    }
-  }
-
-  /** Scopes are found only for names that are asked for: climbing a tree is slow. */
-  #bindings(name: string): PlacedBinding[] {
+  /** Nodes and scopes are found only for names that are asked for: climbing a tree is slow. */
+  #bindings(name: string): Binding[] {
     let placed = this.#placed.get(name);
     if (!placed) {
       placed = this.#place(this.#byName.get(name) ?? []);
@@ -149,27 +115,33 @@ export class Bindings {
     return placed;
   }
 
-  #place(bindings: Binding[]): PlacedBinding[] {
-    const declares = (binding: Binding): boolean =>
-      this.#language.assignmentDeclares || !['assign', 'augment'].includes(binding.kind);
-    const declared = bindings.filter(declares).map((binding) => ({
-      ...binding,
-      scope: this.#scopes(binding.from)[0]!.scope,
-      home: this.#home(binding.from),
-    }));
-    const scopes = new Set(declared.map((binding) => binding.scope.id));
-    const rebound = bindings
-      .filter((binding) => !declares(binding))
-      .map((binding) => {
-        const chain = this.#scopes(binding.from);
-        const scope = chain.find((item) => scopes.has(item.scope.id)) ?? chain.at(-1)!;
-        return { ...binding, scope: scope.scope, home: this.#home(binding.from) };
-      });
-    return [...declared, ...rebound].sort((a, b) => a.node.endIndex - b.node.endIndex);
+  #place(facts: readonly Fact[]): Binding[] {
+    const found = facts.flatMap((fact) => {
+      const node = findNode(this.#root, fact.node);
+      const named = fact.named && findNode(this.#root, fact.named);
+      // A definition's name belongs to the scope around the definition.
+      const from = fact.kind === 'function' ? node?.parent?.parent : (named ?? node);
+      return node && from
+        ? [{ fact, node, chain: this.#scopes(from), home: this.#home(from) }]
+        : [];
+    });
+    const declares = ({ kind }: Fact): boolean =>
+      this.#language.assignmentDeclares || (kind !== 'assign' && kind !== 'augment');
+    const declared = new Set(
+      found.filter(({ fact }) => declares(fact)).map(({ chain }) => chain[0]!.scope.id),
+    );
+    return found
+      .map(({ fact, node, chain, home }) => {
+        const holder = declares(fact)
+          ? chain[0]!
+          : (chain.find(({ scope }) => declared.has(scope.id)) ?? chain.at(-1)!);
+        return { fact, node, home, scope: holder.scope };
+      })
+      .sort((a, b) => a.node.endIndex - b.node.endIndex);
   }
 
   /** Bindings of the innermost scope that has any; `outer` where another function runs them. */
-  #visible(name: string, use: Node): { own: PlacedBinding[]; outer: boolean } {
+  #visible(name: string, use: Node): { own: Binding[]; outer: boolean } {
     const bindings = this.#bindings(name);
     if (bindings.length > 0) {
       for (const { scope, outer } of this.#scopes(use)) {
@@ -201,14 +173,15 @@ export class Bindings {
     return at;
   }
 
-  #held(binding: PlacedBinding): Value | undefined {
-    if (!binding.value) return undefined;
-    if (binding.kind === 'augment') return this.evaluate(binding.node);
-    return this.evaluate(binding.value);
+  #held({ fact, node }: Binding): Value | undefined {
+    if (!fact.value) return undefined;
+    if (fact.kind === 'augment') return this.evaluate(node);
+    const value = findNode(this.#root, fact.value);
+    return value && this.evaluate(value);
   }
 
   /** Whether the flow can pass by `binding` on its way to `use`. */
-  #mayBeSkipped(binding: PlacedBinding, use: Node): boolean {
+  #mayBeSkipped(binding: Binding, use: Node): boolean {
     for (let at = binding.node; at.id !== binding.scope.id && at.parent; at = at.parent) {
       const { parent } = at;
       const condition = parent.childForFieldName('condition');
@@ -224,7 +197,7 @@ export class Bindings {
   }
 
   /** Whether a loop brings a later `binding` before `use`. */
-  #repeats(binding: PlacedBinding, use: Node): boolean {
+  #repeats(binding: Binding, use: Node): boolean {
     for (let at: Node | null = binding.node; at && at.id !== binding.scope.id; at = at.parent) {
       if (this.#language.isLoop(at.type) && contains(at, use)) return true;
     }

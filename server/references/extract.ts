@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
-import type { Node, Tree } from '@vscode/tree-sitter-wasm';
+import type { Node } from '@vscode/tree-sitter-wasm';
 import { Bindings } from './bindings.ts';
-import { looksLikeModelFile, modelExtensions, type LoaderCall } from './language.ts';
-import type { Syntax } from './syntax.ts';
+import { findNode, type Fact } from './facts.ts';
+import { looksLikeModelFile, modelExtensions, type Language, type LoaderCall } from './language.ts';
 
 /** An expression that names a model, before it is looked for on disk. */
 export interface Mention {
@@ -39,71 +39,82 @@ export function mayMentionModels(text: string): boolean {
 /** Hub ids and paths are short; a longer string is data. */
 const maxName = 1024;
 
+/** One version of a source file, with the facts of its tree. */
+export interface Source {
+  language: Language;
+  root: Node;
+  text: string;
+  /** Absolute path; absent for a document that was never saved. */
+  file: string | undefined;
+  facts: readonly Fact[];
+}
+
 /**
- * Model mentions of a file in document order: arguments of loader calls, and strings that end in a
- * model extension. What cannot be known from the file itself is left out.
+ * Model mentions in document order: arguments of loader calls, and strings that end in a model
+ * extension. What cannot be known from the file itself is left out.
+ *
+ * @param at only mentions that hold this offset, which is much faster
  */
-export function findMentions(
-  syntax: Syntax,
-  tree: Tree,
-  text: string,
-  file: string | undefined,
-): Mention[] {
-  const { language, query } = syntax;
-  const matches = query.matches(tree.rootNode);
-  const bindings = new Bindings(language, text, file, matches);
+export function findMentions(source: Source, at?: number): Mention[] {
+  const { language, root, text, facts } = source;
+  const bindings = new Bindings(language, source, facts);
   const mentions: Mention[] = [];
   const taken = new Set<number>();
   const add = (node: Node, name: string, loader?: Mention['loader']): void => {
     const local = withoutScheme(name);
+    const { startIndex: start, endIndex: end } = node;
     if (local === undefined || local === '' || local.length > maxName) return;
-    mentions.push({
-      start: node.startIndex,
-      end: node.endIndex,
-      name: local,
-      ...(loader ? { loader } : {}),
-    });
+    if (at !== undefined && (at < start || at > end)) return;
+    mentions.push({ start, end, name: local, ...(loader ? { loader } : {}) });
   };
+  const nodes = (kind: Fact['kind'], wanted: (fact: Fact) => boolean): Node[] =>
+    facts.flatMap((fact) => {
+      if (fact.kind !== kind || !wanted(fact)) return [];
+      const { start, end } = fact.node;
+      if (at !== undefined && (at < start || at > end)) return [];
+      return findNode(root, fact.node) ?? [];
+    });
 
-  for (const { captures } of matches) {
-    if (captures[0]?.name !== 'call') continue;
-    const found = language.loader(captures[0].node, bindings);
+  for (const call of nodes('call', ({ name }) => bindings.mayLoad(name))) {
+    const found = language.loader(call, bindings);
     if (!found) continue;
     const { argument, ...loader } = found;
     const value = bindings.evaluate(argument);
     taken.add(argument.id);
     if (value && value.kind !== 'number') add(argument, value.text, loader);
   }
-  for (const { captures } of matches) {
-    if (captures[0]?.name !== 'string') continue;
-    const { node } = captures[0];
-    if (
-      !/\.\w+['"`]+$/.test(text.slice(Math.max(node.startIndex, node.endIndex - 20), node.endIndex))
-    )
-      continue;
-    const name = standsFor(node, bindings, (candidate) => taken.has(candidate.id));
+  const endsLikeModel = ({ node: { start, end } }: Fact): boolean =>
+    stringEnd.test(text.slice(Math.max(start, end - 20), end));
+  for (const node of nodes('string', endsLikeModel)) {
+    const name = standsFor(node, language, bindings, taken);
     if (name !== undefined && looksLikeModelFile(name)) add(node, name);
   }
   return mentions.sort((a, b) => a.start - b.start || a.end - b.end);
+}
 
-  /** The value of the widest expression that `node` helps to build; undefined where unknown. */
-  function standsFor(
-    node: Node,
-    names: Bindings,
-    isTaken: (node: Node) => boolean,
-  ): string | undefined {
-    let value = names.evaluate(node);
-    for (let at: Node | null = node; at && value; at = at.parent) {
-      if (isTaken(at)) return undefined;
-      const { parent } = at;
-      if (!parent) break;
-      const wider = names.evaluate(parent);
-      if (wider) value = wider;
-      else if (language.combines(parent, names)) return undefined;
-      else if (!parent.type.startsWith('argument')) break;
-    }
-    return value?.kind === 'number' ? undefined : value?.text;
+const stringEnd = /\.\w+['"`]+$/;
+
+/**
+ * The value of the widest expression that a string helps to build; undefined where that is unknown
+ * or the string is part of a loader's argument.
+ */
+function standsFor(
+  node: Node,
+  language: Language,
+  bindings: Bindings,
+  taken: ReadonlySet<number>,
+): string | undefined {
+  let value = bindings.evaluate(node);
+  for (let at: Node | null = node; at && value; at = at.parent) {
+    if (taken.has(at.id)) return undefined;
+    const { parent }: Node = at;
+    if (!parent) break;
+    const wider = bindings.evaluate(parent);
+    if (wider) value = wider;
+    else if (language.combines(parent, bindings)) return undefined;
+    else if (!parent.type.startsWith('argument')) break;
   }
+  return value?.kind === 'number' ? undefined : value?.text;
 }
 
 /** The path of a `file:` address; undefined for addresses elsewhere. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { findMentions } from './extract.ts';
+import { SourceTree } from './source-tree.ts';
 import { syntaxOf } from './syntax.ts';
 
 async function mentions(
@@ -8,8 +8,8 @@ async function mentions(
   file = '/w/app/main.ts',
 ): Promise<[string, string, string | null][]> {
   const syntax = await syntaxOf(languageId)!;
-  const tree = syntax.parse(source);
-  const found = findMentions(syntax, tree, source, file);
+  const tree = new SourceTree(syntax, source);
+  const found = tree.mentions(file);
   tree.delete();
   return found.map(({ start, end, name, loader }) => [
     source.slice(start, end),

@@ -35,7 +35,7 @@ const branching = new Set([
 ]);
 
 const common = `
-(call_expression function: (_) arguments: (arguments)) @call
+(call_expression function: (_) @callee arguments: (arguments)) @call
 [(string) (template_string)] @string
 (variable_declarator name: (identifier) @name value: (_)? @value) @declare
 (assignment_expression left: (identifier) @name right: (_) @value) @assign
@@ -89,6 +89,7 @@ export function javascript(dialect: keyof typeof parameters): Language {
       const name = node.type === 'call_expression' ? calleeName(node, bindings) : undefined;
       return name !== undefined && pathModule.test(name);
     },
+    loaderNames: /^(from_pretrained|pipeline|create|loadLayersModel|loadGraphModel)$/,
     loader,
   };
 }

@@ -21,7 +21,7 @@ export interface LoaderCall {
 /**
  * One programming language: its queries, its scopes, its expressions and its loader calls.
  *
- * The query captures: `@call` (calls), `@string` (literals) and bindings: `@name` inside `@assign`,
+ * The query captures: `@call` with `@callee`, `@string` (literals) and bindings: `@name` inside `@assign`,
  * `@augment` or `@declare` with `@value`; `@opaque` (bound to what is not known); `@function` (a
  * name bound outside the definition it names); `@import` (import statements); `@foreign` (rebound
  * from another scope).
@@ -46,6 +46,8 @@ export interface Language {
   evaluate(node: Node, bindings: Bindings): Value | undefined;
   /** Whether `node` builds a path or string from its parts, so that a part alone means nothing. */
   combines(node: Node, bindings: Bindings): boolean;
+  /** Last names of the functions that {@link loader} knows. */
+  readonly loaderNames: RegExp;
   loader(call: Node, bindings: Bindings): LoaderCall | undefined;
 }
 

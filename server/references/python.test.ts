@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { findMentions } from './extract.ts';
+import { SourceTree } from './source-tree.ts';
 import { syntaxOf } from './syntax.ts';
 
 const syntax = await syntaxOf('python')!;
 
 /** `[source, name, loader]` of every mention. */
 function mentions(source: string, file: string | undefined = '/w/app/main.py'): unknown[] {
-  const tree = syntax.parse(source);
-  const found = findMentions(syntax, tree, source, file);
+  const tree = new SourceTree(syntax, source);
+  const found = tree.mentions(file);
   tree.delete();
   return found.map(({ start, end, name, loader }) => [
     source.slice(start, end),
@@ -72,7 +72,7 @@ describe('loader calls', () => {
 
   test('a tokenizer names the model without loading it', () => {
     const source = 'AutoTokenizer.from_pretrained("a/b")\nAutoModel.from_pretrained("a/b")';
-    const found = findMentions(syntax, syntax.parse(source), source, undefined);
+    const found = new SourceTree(syntax, source).mentions(undefined);
     expect(found.map(({ loader }) => loader?.loads)).toEqual([false, true]);
   });
 });
@@ -178,8 +178,7 @@ describe('values followed', () => {
   test('__file__ is unknown in a document that was never saved', () => {
     const source =
       'import onnx\nfrom pathlib import Path\nonnx.load(Path(__file__).parent / "a.onnx")';
-    const tree = syntax.parse(source);
-    expect(findMentions(syntax, tree, source, undefined)).toEqual([]);
+    expect(new SourceTree(syntax, source).mentions(undefined)).toEqual([]);
   });
 
   test('cycles and deep chains end', () => {

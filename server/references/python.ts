@@ -28,7 +28,7 @@ const branching = new Set([
 ]);
 
 const query = `
-(call function: (_) arguments: (argument_list)) @call
+(call function: (_) @callee arguments: (argument_list)) @call
 (string) @string
 (assignment left: (identifier) @name right: (_) @value) @assign
 (named_expression name: (identifier) @name value: (_) @value) @assign
@@ -142,6 +142,8 @@ export const python: Language = {
     );
   },
 
+  loaderNames:
+    /^(from_pretrained|pipeline|SentenceTransformer|InferenceSession|load|load_model|load_file|safe_open|create_model)$/,
   loader,
 };
 
