@@ -14,9 +14,19 @@ export async function symmetricEigenvalues(
   n: number,
   step: (fraction: number) => Promise<void>,
 ): Promise<Float64Array> {
+  // Of about unit size, so that squares neither overflow nor vanish.
+  let scale = 0;
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j <= i; j++) scale = Math.max(scale, Math.abs(a[i * n + j]!));
+  }
+  if (scale === 0) return new Float64Array(n);
+  for (let at = 0; at < a.length; at++) a[at]! /= scale;
   const { diagonal, offDiagonal } = await tridiagonalise(a, n, step);
   implicitQl(diagonal, offDiagonal);
-  return diagonal.sort().reverse();
+  return diagonal
+    .sort()
+    .reverse()
+    .map((value) => value * scale);
 }
 
 /**
@@ -75,7 +85,7 @@ function reflector(x: Float64Array, v: Float64Array): { beta: number; tau: numbe
   for (let j = 0; j < last; j++) largest = Math.max(largest, Math.abs(x[j]!));
   v.fill(0);
   if (largest === 0) return { beta: alpha, tau: 0 };
-  // Scaled, so that squares neither overflow nor vanish.
+  // Scaled, so that squares do not vanish.
   const scale = Math.max(largest, Math.abs(alpha));
   let sum = 0;
   for (let j = 0; j <= last; j++) sum += (x[j]! / scale) ** 2;
