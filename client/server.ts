@@ -66,6 +66,7 @@ export class Server implements vscode.Disposable {
   readonly #trust: vscode.Disposable;
   readonly #commands = new Map<string, (...args: unknown[]) => unknown>();
   #client: LanguageClient;
+  #restarting: Promise<void> | undefined;
   #nextToken = 0;
 
   readonly onDidChangeState = this.#stateChanged.event;
@@ -91,12 +92,9 @@ export class Server implements vscode.Disposable {
     await this.#client.start();
   }
 
-  /** Ends the server, whatever its state, and starts a new one. */
-  async restart(): Promise<void> {
-    await this.stop();
-    // A client whose start failed refuses to start again: take a new one.
-    this.#client = this.#createClient();
-    await this.#client.start();
+  /** Ends the server, whatever its state, and starts a new one; once, however often it is asked. */
+  restart(): Promise<void> {
+    return (this.#restarting ??= this.#restart().finally(() => (this.#restarting = undefined)));
   }
 
   async stop(): Promise<void> {
@@ -155,6 +153,13 @@ export class Server implements vscode.Disposable {
   /** Runs a command that the server offers here instead, so that progress and errors show once. */
   takeOver(command: string, run: (...args: unknown[]) => unknown): void {
     this.#commands.set(command, run);
+  }
+
+  async #restart(): Promise<void> {
+    await this.stop();
+    // A client whose start failed refuses to start again: take a new one.
+    this.#client = this.#createClient();
+    await this.#client.start();
   }
 
   async #notify<Params>(spec: NotificationSpec<Params>, params: Params): Promise<void> {
