@@ -55,7 +55,7 @@ export function legendRows(labels: readonly string[], width: number): number {
   let rows = 1;
   let used = 0;
   for (const label of labels) {
-    const wide = textWidth(label) + 46;
+    const wide = textWidth(label) + 44;
     if (used > 0 && used + wide > width) {
       rows++;
       used = 0;
@@ -67,12 +67,15 @@ export function legendRows(labels: readonly string[], width: number): number {
 
 const legendLine = 19;
 const mostRows = 3;
-const legendLength = 22;
+
+/** Names in legends of narrow plots are shorter. */
+const shortNames = (names: readonly string[], width: number): Map<string, string> =>
+  shortenLabels(names, width < 420 ? 10 : 22);
 
 /** Pixels above the plot for a legend; one series needs none. */
 export function legendHeight(names: readonly string[], width: number): number {
   if (names.length < 2) return 14;
-  const rows = legendRows([...shortenLabels(names, legendLength).values()], width);
+  const rows = legendRows([...shortNames(names, width).values()], width);
   return 16 + legendLine * (rows > mostRows ? 1 : rows);
 }
 
@@ -82,7 +85,7 @@ export function legend(
   width: number,
 ): Record<string, unknown> {
   if (names.length < 2) return { show: false };
-  const short = shortenLabels(names, legendLength);
+  const short = shortNames(names, width);
   return {
     type: legendRows([...short.values()], width) > mostRows ? 'scroll' : 'plain',
     top: 0,
