@@ -97,7 +97,7 @@ test.each([
     'a field longer than its message',
     Buffer.concat([message(7, Uint8Array.of(0x0a, 0x7f, 0x00)), message(14, new Uint8Array(0))]),
   ],
-  ['a length of nine bytes', Uint8Array.of(0x3a, ...new Array<number>(8).fill(0xff), 0x7f)],
+  ['a length of eleven bytes', Uint8Array.of(0x3a, ...new Array<number>(10).fill(0xff), 0x7f)],
   ['no graph', new BinaryWriter().tag(1, WireType.Varint).int64(8).finish()],
 ])('%s: refused', async (_, bytes) => {
   await expect(outlineOf(bytes)).rejects.toMatchObject({ code: 'not-a-model' });
