@@ -5,6 +5,8 @@ import { describedView, statisticsAt, statisticsTable } from '../src/shared/stat
 import { cellCap, shownRows } from '../src/shared/table.ts';
 import { viewKind } from '../src/views/registry.ts';
 import { colorRange, layout } from '../src/views/heatmap.ts';
+import { groupWarnings, listed } from '../src/shared/warnings.ts';
+import { wideCards } from '../src/shared/card-widths.ts';
 import { legendRows } from '../src/views/axes.ts';
 import { heatmapOf, layers, results } from './samples.ts';
 
@@ -123,4 +125,30 @@ test('scalar statistics make no table', () => {
 test('layers can be selected, series that are none cannot', () => {
   expect(selectable(results.spectrum.result)).toEqual(layers);
   expect(selectable(results.scalars.result)).toEqual([]);
+});
+
+test('cards fill their rows', () => {
+  expect(wideCards(['heatmap', 'line'])).toEqual([false, false]);
+  expect(wideCards(['heatmap', 'line', 'table'])).toEqual([false, false, true]);
+  expect(wideCards(['line', 'table', 'table'])).toEqual([false, false, true]);
+  expect(wideCards(['line'])).toEqual([true]);
+  expect(wideCards(['heatmap'])).toEqual([false]);
+});
+
+test('warnings that say the same of several layers are one', () => {
+  const { inputs } = results.cka.result;
+  const text = 'too few samples';
+  const warnings = [`${layers[0]}: ${text}`, 'note: of the whole', `${layers[2]}: ${text}`];
+  expect(groupWarnings({ inputs, warnings })).toEqual([
+    { text, of: [layers[0], layers[2]] },
+    { text: 'note: of the whole', of: [] },
+  ]);
+  expect(listed(['a', 'b', 'c', 'd'])).toBe('a, b, c, d');
+  expect(listed(['a', 'b', 'c', 'd', 'e'])).toBe('a, b, c and 2 more');
+});
+
+test('a result with a table of its own gets no second one', () => {
+  const { result } = results.cka;
+  const table = { kind: 'table' as const, title: 'CKA', columns: ['a'], rows: [[1]] };
+  expect(statisticsTable({ ...result, views: [...result.views, table] })).toBeNull();
 });

@@ -1,11 +1,13 @@
 import type { Result, RunSummary } from '@repscope/core/results/schema.ts';
 import { viewKind } from '../views/registry.ts';
 import { viewCard } from './card.ts';
+import { wideCards } from './card-widths.ts';
 import { button, dropdown } from './controls.ts';
 import { append, h } from './dom.ts';
 import { baseName, exact, formatDuration, formatNumber, plural } from './format.ts';
 import type { Host } from './host.ts';
 import { selectable, Selection } from './selection.ts';
+import { groupWarnings, listed } from './warnings.ts';
 import { pointStatistics, statisticsAt, statisticsDepth, statisticsTable } from './statistics.ts';
 
 /** The whole page of one finished analysis. */
@@ -21,10 +23,13 @@ export function resultPage(
     live.textContent = text;
   };
   const statistics = statisticsTable(result);
-  const cards = result.views.map((view) =>
+  const views = statistics ? [...result.views, statistics] : result.views;
+  const cards = views.map((view) =>
     viewCard(view, result.analysis, selection, pointStatistics(result, view), host, say),
   );
-  if (statistics) cards.push(viewCard(statistics, result.analysis, selection, () => [], host, say));
+  wideCards(views.map(({ kind }) => kind)).forEach((wide, at) =>
+    cards[at]!.classList.toggle('wide', wide),
+  );
   return h(
     'article',
     { class: 'result' },
@@ -132,12 +137,21 @@ function numbers(run: RunSummary, result: Result): HTMLElement {
 }
 
 function warnings(result: Result): HTMLElement | null {
-  if (result.warnings.length === 0) return null;
+  const grouped = groupWarnings(result);
+  if (grouped.length === 0) return null;
   return h(
     'section',
     { class: 'warnings', 'aria-label': 'Warnings' },
-    h('h2', {}, plural(result.warnings.length, 'warning')),
-    h('ul', {}, ...result.warnings.map((text) => h('li', {}, text))),
+    h('h2', {}, plural(grouped.length, 'warning')),
+    h(
+      'ul',
+      {},
+      ...grouped.map(({ text, of }) =>
+        of.length === 0
+          ? h('li', {}, text)
+          : h('li', {}, text, ' ', h('span', { title: of.join('\n') }, `(${listed(of)})`)),
+      ),
+    ),
   );
 }
 

@@ -72,8 +72,12 @@ export function pointStatistics(result: Result, view: View): (cell: Cell) => [st
   };
 }
 
-/** A table of every interval and null value, for results with more than one value. */
+/**
+ * A table of every interval and null value, for results with more than one value and no table of
+ * their own.
+ */
 export function statisticsTable(result: Result): View | null {
+  if (result.views.some(({ kind }) => kind === 'table')) return null;
   const view = describedView(result);
   if (!view || (view.kind !== 'heatmap' && view.kind !== 'line')) return null;
   const cells =
