@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -273,6 +273,44 @@ describe('workspace', () => {
       ['mlp.onnx', [pathToFileURL(at('open.ts')).href, pathToFileURL(at('saved.py')).href]],
       ['unused.onnx', []],
     ]);
+  });
+
+  test('files that come and go are followed', async () => {
+    await writeFile(at('saved.py'), '');
+    await start();
+    const document = at('open.py');
+    await client.open(document, session('"models/none.onnx"'));
+    const names = async () =>
+      (await client.request<WorkspaceModel[]>(ListModels.method)).map(({ name, references }) => [
+        name,
+        references.length,
+      ]);
+    expect(await names()).toEqual([['mlp.onnx', 0]]);
+
+    await rename(at('models', 'mlp.onnx'), at('models', 'new.onnx'));
+    await writeFile(at('saved.py'), session('"models/new.onnx"'));
+    await mkdir(at('node_modules'));
+    await writeFile(at('node_modules', 'hidden.onnx'), await readFile(model));
+    await mkdir(at('checkpoint'));
+    await writeFile(at('checkpoint', 'config.json'), '{}');
+    await writeFile(at('checkpoint', 'model.safetensors'), '');
+    const changed = [
+      at('models', 'mlp.onnx'),
+      at('models', 'new.onnx'),
+      at('saved.py'),
+      at('node_modules', 'hidden.onnx'),
+      at('checkpoint', 'config.json'),
+      at('checkpoint', 'model.safetensors'),
+    ];
+    await client.filesChanged(changed, document);
+    expect(await names()).toEqual([
+      ['checkpoint', 0],
+      ['new.onnx', 1],
+    ]);
+
+    await rm(at('models', 'new.onnx'));
+    await client.filesChanged([at('models', 'new.onnx')], document);
+    expect(await names()).toEqual([['checkpoint', 0]]);
   });
 
   test('inspection answers the outline and refuses in one line', async () => {

@@ -38,9 +38,14 @@ export class Runs {
     return [...newest.values()];
   }
 
+  /** Undefined for a run that was deleted meanwhile, by another process for instance. */
+  find(id: string): RunAnswer | undefined {
+    return this.#unsaved.get(id) ?? this.#open().get(id);
+  }
+
   /** @throws UserError `missing` */
   get(id: string): RunAnswer {
-    const found = this.#unsaved.get(id) ?? this.#open().get(id);
+    const found = this.find(id);
     if (!found) {
       throw new UserError(
         'missing',

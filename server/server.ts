@@ -198,7 +198,12 @@ class Session {
       answer: (document: SourceDocument) => Promise<A>,
     ): Promise<A | null> => {
       const document = this.#documents.get(uri);
-      return document ? answer(document) : Promise.resolve(null);
+      if (!document) return Promise.resolve(null);
+      return answer(document).catch((error: unknown) => {
+        // A feature that fails must not disturb the typing.
+        this.#log(error);
+        return null;
+      });
     };
     connection.onCodeLens(({ textDocument }) =>
       inDocument(textDocument, async (document) => {

@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -7,7 +7,12 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { commands, WorkerStatus, type RunAnswer } from '@repscope/core/protocol/language-server.ts';
 import type { DocumentLink, InitializeResult } from 'vscode-languageserver';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import {
+  createProtocolConnection,
+  IPCMessageReader,
+  IPCMessageWriter,
+} from 'vscode-languageserver/node';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { TestClient } from './testing.ts';
 
 const entry = fileURLToPath(new URL('./main.ts', import.meta.url));
@@ -92,12 +97,34 @@ test('exit without shutdown is an error', async () => {
   expect(await ended).toEqual([1, null]);
 });
 
-test('a client that goes away takes the server with it', async () => {
+test('a client that goes away takes the server and its worker with it', async () => {
   const client = connect();
   await client.initialize(folder);
+  const model = join(folder, 'mlp.onnx');
+  await client.request('repscope/analyze', { analysis: 'cka', inputs: [model], device: 'cpu' });
+  const { pid } = await client.request<{ pid: number }>(WorkerStatus.method);
   const ended = once(server, 'exit');
   server.stdin!.end();
   await ended;
+  await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'), { timeout: 10_000 });
+});
+
+test('an editor that forks it talks over node-ipc', async () => {
+  server = fork(entry, ['--node-ipc', `--clientProcessId=${process.pid}`], {
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    env: { ...process.env, REPSCOPE_STORAGE: join(folder, 'storage') },
+  });
+  const client = new TestClient(
+    createProtocolConnection(new IPCMessageReader(server), new IPCMessageWriter(server)),
+  );
+  await client.initialize(folder);
+  const app = join(folder, 'app.ts');
+  const found = await client.open(app, "ort.InferenceSession.create('none.onnx')", 'typescript');
+  expect(found.map(({ code }) => code)).toEqual(['missing']);
+  const ended = once(server, 'exit');
+  await client.request('shutdown');
+  await client.connection.sendNotification('exit');
+  expect(await ended).toEqual([0, null]);
 });
 
 test('without a transport it says how to start it', async () => {

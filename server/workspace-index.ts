@@ -1,5 +1,6 @@
+import type { Dirent } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { dirname, extname, isAbsolute, join, relative, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { WorkspaceModel } from '@repscope/core/protocol/language-server.ts';
 import { modelName } from './model-catalog.ts';
@@ -46,14 +47,18 @@ export class WorkspaceIndex {
   /** A source or model file was written, added or removed. */
   async changed(path: string): Promise<void> {
     const index = await this.#scan;
-    if (!index) return;
+    if (!index || !this.#folders.some((folder) => isInside(folder, path))) return;
     if (languageIdOf(extname(path)) === undefined) {
-      // A file alone does not tell whether its folder is a checkpoint.
-      this.rescan(this.#folders);
-      return;
+      const folder = dirname(path);
+      const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+      for (const model of index.models) {
+        if (model === folder || dirname(model) === folder) index.models.delete(model);
+      }
+      addModels(index, folder, entries);
+    } else {
+      index.sources.delete(path);
+      await addSource(index, path);
     }
-    index.sources.delete(path);
-    await addSource(index, path);
   }
 
   /** Model files and folders found lying in the workspace. */
@@ -91,25 +96,36 @@ async function scan(folders: readonly string[]): Promise<Scan> {
 
 async function walk(index: Scan, folder: string): Promise<void> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
-  const names = new Set(entries.map(({ name }) => name));
-  const isCheckpoint =
-    names.has('config.json') && entries.some(({ name }) => name.endsWith('.safetensors'));
-  if (isCheckpoint) index.models.add(folder);
+  addModels(index, folder, entries);
   for (const entry of entries) {
     index.entries += 1;
     if (index.entries > maxEntries) return;
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) {
-      if (!entry.name.startsWith('.') && !skipped.has(entry.name)) await walk(index, path);
-    } else if (entry.isFile()) {
-      const extension = extname(entry.name).toLowerCase();
-      if (extension === '.onnx' || (extension === '.safetensors' && !isCheckpoint)) {
-        index.models.add(path);
-      } else {
-        await addSource(index, path);
-      }
-    }
+    if (entry.isFile()) await addSource(index, path);
+    else if (entry.isDirectory() && !isSkipped(entry.name)) await walk(index, path);
   }
+}
+
+/** The models that lie in a folder: itself where it is a checkpoint, and its files. */
+function addModels(index: Scan, folder: string, entries: readonly Dirent[]): void {
+  const files = entries.filter((entry) => entry.isFile()).map(({ name }) => name);
+  const weights = files.filter((name) => /\.safetensors$/i.test(name));
+  const isCheckpoint = files.includes('config.json') && weights.length > 0;
+  if (isCheckpoint) index.models.add(folder);
+  const graphs = files.filter((name) => /\.onnx$/i.test(name));
+  // Weights of a checkpoint are not models of their own.
+  for (const name of isCheckpoint ? graphs : [...graphs, ...weights]) {
+    index.models.add(join(folder, name));
+  }
+}
+
+const isSkipped = (name: string): boolean => name.startsWith('.') || skipped.has(name);
+
+/** Whether a path lies in a folder that is looked through. */
+function isInside(folder: string, path: string): boolean {
+  const way = relative(folder, dirname(path));
+  if (way === '') return true;
+  return !isAbsolute(way) && !way.split(sep).some((name) => name === '..' || isSkipped(name));
 }
 
 /** Files without a mention are not kept. */

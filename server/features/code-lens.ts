@@ -1,8 +1,8 @@
-import { extname } from 'node:path';
 import { commands } from '@repscope/core/protocol/language-server.ts';
 import type { CodeLens, Command } from 'vscode-languageserver';
 import { modelName, type ModelCatalog } from '../model-catalog.ts';
 import type { Reference } from '../reference.ts';
+import { isForeignFormat } from '../references/language.ts';
 import type { Runs } from '../runs.ts';
 import { factsLine } from './facts.ts';
 
@@ -11,9 +11,6 @@ interface LensData {
   kind: 'facts';
   path: string;
 }
-
-/** Endings of files that an analysis can be asked of; a folder has none. */
-const analysable = new Set(['.onnx', '.safetensors', '']);
 
 /**
  * One line of lenses for each loader call, and for each string that no loader call of the document
@@ -27,7 +24,7 @@ export function codeLenses(
   const loaded = new Set(references.flatMap(({ mention, path }) => (mention.loader ? path : [])));
   const lines = new Set<string>();
   return references.flatMap(({ mention, path, range }) => {
-    if (path === undefined || !analysable.has(extname(path).toLowerCase())) return [];
+    if (path === undefined || isForeignFormat(path)) return [];
     if (mention.loader ? !mention.loader.loads : loaded.has(path)) return [];
     // The same model twice on a line is told once.
     const line = `${range.start.line} ${path}`;

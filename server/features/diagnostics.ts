@@ -1,11 +1,11 @@
-import { extname, isAbsolute, relative, resolve } from 'node:path';
+import { isAbsolute, relative, resolve } from 'node:path';
 import { UserError } from '@repscope/core/errors.ts';
 import type { Finding } from '@repscope/core/models/model.ts';
 import { looksLikeHubId } from '@repscope/core/models/resolve.ts';
 import { DiagnosticSeverity, type Diagnostic } from 'vscode-languageserver';
 import type { ModelCatalog } from '../model-catalog.ts';
 import type { Reference } from '../reference.ts';
-import { looksLikeModelFile } from '../references/language.ts';
+import { isForeignFormat, looksLikeModelFile } from '../references/language.ts';
 import { nearMiss } from './near-miss.ts';
 
 const source = 'repscope';
@@ -65,7 +65,7 @@ async function ofModel(
     if (!(error instanceof UserError)) throw error;
     const { code, what, remedy } = error;
     // Fine code may load formats that Repscope does not read.
-    const isFormat = code === 'unsupported' || !/^\.(onnx|safetensors)?$/i.test(extname(path));
+    const isFormat = code === 'unsupported' || isForeignFormat(path);
     if (isFormat && !loader) return [];
     const severity = isFormat ? DiagnosticSeverity.Information : DiagnosticSeverity.Error;
     return [diagnostic(reference, severity, code, `${name}: ${what}; ${remedy}`)];

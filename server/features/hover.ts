@@ -97,7 +97,8 @@ function lastRuns(path: string, runs: Runs, clientCommands: boolean): string {
     return clientCommands ? `[${text}](${commandLink(commands.showRun, id)})` : text;
   });
   for (const { id } of latest) {
-    const profile = profileOf(runs.get(id).result);
+    const result = runs.find(id)?.result;
+    const profile = result && profileOf(result);
     if (!profile) continue;
     lines.push(
       `${escape(profile.title)}  \n![${escape(profile.title)}](${dataUri(chart(profile))})`,

@@ -69,6 +69,11 @@ const modelFile = new RegExp(
   'i',
 );
 
+/** Model formats that Repscope knows of but does not read. */
+export function isForeignFormat(path: string): boolean {
+  return /\.(gguf|pt|pth|bin|h5|keras|tflite|json)$/i.test(path);
+}
+
 export function looksLikeModelFile(name: string): boolean {
   return modelFile.test(name);
 }
