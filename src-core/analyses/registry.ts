@@ -75,26 +75,31 @@ export function analysisInfo(definition: AnalysisDefinition): AnalysisInfo {
   };
 }
 
-/** What a parameter may be, in words: `one of linear, rbf`, `a whole number of at least 0`. */
-export function rangeOf(schema: ParameterSchema): string {
+/** What a parameter may be, in words: `one of linear, rbf`, `a whole number at least 0`. */
+function rangeOf(schema: ParameterSchema): string {
   if (schema.enum) return `one of ${schema.enum.join(', ')}`;
   if (schema.type === 'boolean') return 'true or false';
   if (schema.type !== 'number' && schema.type !== 'integer') return 'text';
+  // The limits of whole numbers as such say nothing.
+  const told = (bound: number | undefined) =>
+    bound !== undefined && Number.isSafeInteger(bound * 2);
   const bounds = [
-    schema.minimum === undefined ? '' : `at least ${schema.minimum}`,
-    schema.exclusiveMinimum === undefined ? '' : `above ${schema.exclusiveMinimum}`,
-    // A whole number's own limit is JavaScript's, and says nothing.
-    schema.maximum === undefined || schema.maximum >= Number.MAX_SAFE_INTEGER
-      ? ''
-      : `at most ${schema.maximum}`,
-    schema.exclusiveMaximum === undefined ? '' : `below ${schema.exclusiveMaximum}`,
-  ].filter((bound, index) => bound !== '' && !(index === 0 && isOpenEnded(schema)));
-  const kind = schema.type === 'integer' ? 'a whole number' : 'a number';
-  return bounds.length === 0 ? kind : `${kind} ${bounds.join(' and ')}`;
+    ...(told(schema.minimum) ? [`at least ${schema.minimum!}`] : []),
+    ...(schema.exclusiveMinimum === undefined ? [] : [`above ${schema.exclusiveMinimum}`]),
+    ...(told(schema.maximum) ? [`at most ${schema.maximum!}`] : []),
+    ...(schema.exclusiveMaximum === undefined ? [] : [`below ${schema.exclusiveMaximum}`]),
+  ];
+  return [schema.type === 'integer' ? 'a whole number' : 'a number', bounds.join(' and ')]
+    .join(' ')
+    .trim();
 }
 
-const isOpenEnded = ({ minimum }: ParameterSchema) =>
-  minimum !== undefined && minimum <= Number.MIN_SAFE_INTEGER;
+/** What each parameter of an analysis may be, in words. */
+export function parameterRanges(definition: AnalysisDefinition): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(parameterSchemas(definition)).map(([name, schema]) => [name, rangeOf(schema)]),
+  );
+}
 
 /** Text as the command line gives it, in the type that the parameter takes. */
 function coerce(raw: unknown, schema: ParameterSchema): unknown {

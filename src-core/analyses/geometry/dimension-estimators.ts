@@ -20,7 +20,7 @@ export interface DimensionEstimate {
 export type Combine = 'harmonic' | 'mean' | 'median';
 
 /**
- * TwoNN (Facco et al. 2017, eq. 5 and the fit below it): μ = r₂/r₁ ascending, F_i = i/N; the slope
+ * TwoNN (Facco et al. 2017): μ = r₂/r₁ ascending, F_i = i/N; the slope
  * through the origin of −log(1 − F) against log μ over the first ⌊N(1 − discard)⌋ points.
  */
 export function twoNn({ k, distances }: NeighbourDistances, discard: number): DimensionEstimate {
@@ -45,7 +45,7 @@ export function twoNn({ k, distances }: NeighbourDistances, discard: number): Di
 }
 
 /**
- * Levina and Bickel (2004), eq. 8: m(x) = [Σ_{j<k} log(T_k/T_j)/(k−1)]⁻¹, combined over points by
+ * Levina and Bickel (2004): m(x) = [Σ_{j<k} log(T_k/T_j)/(k−1)]⁻¹, combined over points by
  * the mean of their inverses (MacKay and Ghahramani 2005), the mean or the median.
  */
 export function levinaBickel(

@@ -56,8 +56,8 @@ export const intrinsicDim: AnalysisDefinition<typeof params> = {
   headline: 'dimension',
   formula: `Euclidean distances r_1 ≤ r_2 ≤ … of each sample to the others; samples with r_1 = 0 are dropped and counted.
 twonn: μ_i = r_2/r_1 ascending, F_i = i/N; dimension = slope through the origin of −log(1 − F_i) against log μ_i over the first ⌊N(1 − discard)⌋ samples (Facco et al. 2017).
-mle: m(x) = [Σ_{j=1}^{k−1} log(r_k/r_j)/(k−1)]⁻¹ (Levina and Bickel 2004, eq. 8); harmonic: dimension = 1/mean(1/m) (MacKay and Ghahramani 2005); or the mean or median of m.
-Interval: copies of a sample would make r_1 = 0, so that nothing is drawn with replacement. The estimate is repeated on random halves of the samples, whose variance over halves equals that of the estimate over samples; the 2.5 % and 97.5 % percentiles of its deviations from the halves’ mean are laid around the estimate of all samples.`,
+mle: m(x) = [Σ_{j=1}^{k−1} log(r_k/r_j)/(k−1)]⁻¹ (Levina and Bickel 2004); harmonic: dimension = 1/mean(1/m) (MacKay and Ghahramani 2005); or the mean or median of m.
+Interval: copies of a sample would make r_1 = 0, so that nothing is drawn with replacement. The estimate is repeated on random halves of the samples, over which an average varies as much as over new samples; the 2.5 % and 97.5 % percentiles of its deviations from the halves’ mean are laid around the estimate of all samples.`,
   invariances: [
     'orthogonal transformation (rotation, reflection, permutation of units)',
     'isotropic scaling',

@@ -68,10 +68,10 @@ export const spectrum: AnalysisDefinition<typeof params> = {
   headline: 'participationRatio',
   formula: `λ_1 ≥ λ_2 ≥ … eigenvalues of X_cᵀX_c/n, σ_i = √(nλ_i) the singular values of X_c; X in place of X_c with center=false.
 participationRatio = (Σλ)²/Σλ².
-effectiveRank = exp(−Σ p_i log p_i), p_i = σ_i/Σσ (Roy and Vetterli 2007, eq. 4–5).
-rankMe: the same with p_i = σ_i/Σσ + 1e-7 over the singular values of X itself (Garrido et al. 2023, eq. 1).
+effectiveRank = exp(−Σ p_i log p_i), p_i = σ_i/Σσ (Roy and Vetterli 2007).
+rankMe: the same with p_i = σ_i/Σσ + 1e-7 over the singular values of X itself (Garrido et al. 2023).
 stableRank = ‖X_c‖²_F/σ_1².
-vonNeumann = −Σ μ_i log μ_i over eigenvalues μ of (1/n)Σ h_i h_iᵀ, h_i = x_i/‖x_i‖ (Kim et al. 2023, eq. 1–2); rows of zeros are left out.
+vonNeumann = −Σ μ_i log μ_i over eigenvalues μ of (1/n)Σ h_i h_iᵀ, h_i = x_i/‖x_i‖ (Kim et al. 2023); rows of zeros are left out.
 alpha = −slope of the least-squares line through (log i, log λ_i) for ranks lo ≤ i ≤ hi, all of equal weight; without a window lo = 1 and hi is the rank, the number of λ_i > 1e-12·λ_1 (Agrawal et al. 2022).
 Eigenvalues are computed in float64 from the smaller of XᵀX and XXᵀ, and written as zero below min(n, d)·2.2e-16·λ_1, where rounding drowns them.`,
   invariances: [
