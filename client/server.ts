@@ -48,7 +48,7 @@ const watched = [
 const maxEnds = 4;
 const endsWithinMs = 3 * 60_000;
 
-/** Its errors go to the log only: what the user should know, he is told once and in our words. */
+/** Its errors go to the log only: users are told what they should know, once and in our words. */
 class QuietClient extends LanguageClient {
   override error(message: string, data?: unknown): void {
     super.error(message, data, false);
@@ -211,7 +211,6 @@ export class Server implements vscode.Disposable {
         isTrusted: {
           enabledCommands: ['repscope.analyzeModel', 'repscope.compareModels', 'repscope.showRun'],
         },
-        supportHtml: true,
         supportThemeIcons: true,
       },
       middleware: {
