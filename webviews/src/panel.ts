@@ -21,10 +21,10 @@ function hostFor(runId: string): Host {
   };
 }
 
-function page(state: WebviewState): HTMLElement {
+function page(state: WebviewState, signal: AbortSignal): HTMLElement {
   switch (state.kind) {
     case 'result':
-      return resultPage(state.run, state.result, state.title, hostFor(state.run.id));
+      return resultPage(state.run, state.result, state.title, hostFor(state.run.id), signal);
     case 'model':
       return statePage({ kind: 'empty', message: state.outline.name }, () => undefined);
     default:
@@ -32,4 +32,9 @@ function page(state: WebviewState): HTMLElement {
   }
 }
 
-editor.connect((state) => root().replaceChildren(page(state)));
+let shown = new AbortController();
+editor.connect((state) => {
+  shown.abort();
+  shown = new AbortController();
+  root().replaceChildren(page(state, shown.signal));
+});

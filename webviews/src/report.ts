@@ -69,4 +69,6 @@ const { run, result, title } = JSON.parse(
 ) as Report;
 document.body.classList.add('report');
 followSystemColours();
-root().replaceChildren(resultPage(run, result, title, hostFor(result)));
+root().replaceChildren(
+  resultPage(run, result, title, hostFor(result), new AbortController().signal),
+);

@@ -184,6 +184,21 @@ describe('the result panel', () => {
     await page.close();
   });
 
+  test('another result takes the place of the first and leaves nothing of it behind', async () => {
+    const { page, posted, problems } = await open('panel', results.cka, 'vscode-dark', 900);
+    await page.evaluate((state) => postMessage({ type: 'state', state }), results.scalars);
+    await eventually(() => page.locator('h1').allTextContents()).toEqual(['Intrinsic dimension']);
+    await drawn(page);
+    // The plots of the first are gone: a change of size or theme must not wake them.
+    await page.setViewportSize({ width: 700, height: 900 });
+    await page.evaluate(() => (document.body.className = 'vscode-light'));
+    await drawn(page);
+    expect(await page.locator('.plot canvas').count()).toBe(2);
+    expect(await posted()).toEqual([{ type: 'ready' }]);
+    expect(problems).toEqual([]);
+    await page.close();
+  });
+
   test('the table twin holds the numbers of the heatmap, all digits', async () => {
     const { page } = await open('panel', results.gaps, 'vscode-light', 900);
     const table = page.getByRole('region', { name: 'Table: Similarity of layers' });

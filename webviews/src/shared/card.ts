@@ -15,6 +15,7 @@ export function viewCard(
   notes: PointNotes,
   host: Host,
   say: (text: string) => void,
+  signal: AbortSignal,
 ): HTMLElement {
   const kind = viewKind(view);
   const data = kind.table(view);
@@ -36,7 +37,7 @@ export function viewCard(
   };
 
   if (kind.plot) {
-    const plot = new LivePlot(view, kind.plot, selection, notes, say);
+    const plot = new LivePlot(view, kind.plot, selection, notes, say, signal);
     const notesBelow = (kind.plot.notes?.(view) ?? []).map((note) =>
       h('p', { class: 'note' }, note),
     );

@@ -35,12 +35,20 @@ export class Editor {
     document.addEventListener('securitypolicyviolation', (event) =>
       report(`${event.violatedDirective} refused ${event.blockedURI} ${event.sample}`.trim()),
     );
+    const kept = this.#api.getState() as WebviewState | undefined;
+    let shown = '';
+    const showOnce = (state: WebviewState): void => {
+      // A page that was hidden has drawn the state that the host sends it again.
+      const text = JSON.stringify(state);
+      if (text === shown) return;
+      shown = text;
+      show(state);
+    };
+    if (kept) showOnce(kept);
     addEventListener('message', (event: MessageEvent<ToWebview>) => {
       this.#api.setState(event.data.state);
-      show(event.data.state);
+      showOnce(event.data.state);
     });
-    const kept = this.#api.getState() as WebviewState | undefined;
-    if (kept) show(kept);
     this.post({ type: 'ready' });
   }
 }

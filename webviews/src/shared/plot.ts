@@ -12,7 +12,8 @@ const zoomStep = 0.25;
 
 /**
  * A live plot of a view: drawn to fit, redrawn on theme changes, with a tooltip, a keyboard cursor
- * (arrows move, Enter chooses, Escape lets go, + − 0 zoom) and the page's selection shown.
+ * (arrows move, Enter chooses, Escape lets go, + − 0 zoom) and the page's selection shown. Ends with
+ * `signal`.
  */
 export class LivePlot {
   readonly element: HTMLElement;
@@ -34,6 +35,7 @@ export class LivePlot {
     selection: Selection,
     notes: PointNotes,
     say: (text: string) => void,
+    signal: AbortSignal,
   ) {
     this.#view = view;
     this.#plot = plot;
@@ -55,12 +57,18 @@ export class LivePlot {
     this.element.addEventListener('keydown', (event) => this.#key(event));
     this.element.addEventListener('blur', () => this.#move(null));
     selection.onChange(() => this.#mark());
-    onThemeChange(() => this.#draw());
-    new ResizeObserver(() => {
+    onThemeChange(() => this.#draw(), signal);
+    const observer = new ResizeObserver(() => {
       if (Math.abs(this.element.clientWidth - this.#width) < 1) return;
       cancelAnimationFrame(this.#frame);
       this.#frame = requestAnimationFrame(() => this.#draw());
-    }).observe(this.element);
+    });
+    observer.observe(this.element);
+    signal.addEventListener('abort', () => {
+      observer.disconnect();
+      this.#chart?.dispose();
+      this.#chart = null;
+    });
   }
 
   /** The picture as PNG (base64, without prefix) at twice the size. */

@@ -10,12 +10,13 @@ import { selectable, Selection } from './selection.ts';
 import { groupWarnings, listed } from './warnings.ts';
 import { pointStatistics, statisticsAt, statisticsDepth, statisticsTable } from './statistics.ts';
 
-/** The whole page of one finished analysis. */
+/** The whole page of one finished analysis; `signal` ends what it holds when another takes its place. */
 export function resultPage(
   run: RunSummary,
   result: Result,
   title: string | undefined,
   host: Host,
+  signal: AbortSignal,
 ): HTMLElement {
   const selection = new Selection();
   const live = h('div', { class: 'visually-hidden', 'aria-live': 'polite', role: 'status' });
@@ -25,7 +26,7 @@ export function resultPage(
   const statistics = statisticsTable(result);
   const views = statistics ? [...result.views, statistics] : result.views;
   const cards = views.map((view) =>
-    viewCard(view, result.analysis, selection, pointStatistics(result, view), host, say),
+    viewCard(view, result.analysis, selection, pointStatistics(result, view), host, say, signal),
   );
   wideCards(views.map(({ kind }) => kind)).forEach((wide, at) =>
     cards[at]!.classList.toggle('wide', wide),

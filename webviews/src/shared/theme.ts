@@ -88,7 +88,7 @@ export function readTheme(): Theme {
 }
 
 /** Calls back after the editor (or the system) changes its colours, once a frame at most. */
-export function onThemeChange(changed: () => void): void {
+export function onThemeChange(changed: () => void, signal: AbortSignal): void {
   let waiting = false;
   const schedule = (): void => {
     if (waiting) return;
@@ -101,7 +101,8 @@ export function onThemeChange(changed: () => void): void {
   const observer = new MutationObserver(schedule);
   observer.observe(document.body, { attributes: true, attributeFilter: ['class'] });
   observer.observe(document.documentElement, { attributes: true, attributeFilter: ['style'] });
-  matchMedia('(prefers-reduced-motion: reduce)').addEventListener('change', schedule);
+  matchMedia('(prefers-reduced-motion: reduce)').addEventListener('change', schedule, { signal });
+  signal.addEventListener('abort', () => observer.disconnect());
 }
 
 /** A colour of an ordered ramp at `position` in [0, 1], mixed between its stops. */
