@@ -28,6 +28,8 @@ export class LivePlot {
   #cursor: Cell | null = null;
   #width = 0;
   #frame = 0;
+  /** Hidden behind its table; to be drawn anew when it comes back. */
+  #hidden = false;
 
   constructor(
     view: View,
@@ -59,7 +61,7 @@ export class LivePlot {
     selection.onChange(() => this.#mark());
     onThemeChange(() => this.#draw(), signal);
     const observer = new ResizeObserver(() => {
-      if (Math.abs(this.element.clientWidth - this.#width) < 1) return;
+      if (!this.#hidden && Math.abs(this.element.clientWidth - this.#width) < 1) return;
       cancelAnimationFrame(this.#frame);
       this.#frame = requestAnimationFrame(() => this.#draw());
     });
@@ -133,7 +135,8 @@ export class LivePlot {
   }
 
   #draw(): void {
-    if (this.element.clientWidth === 0) return;
+    this.#hidden = this.element.clientWidth === 0;
+    if (this.#hidden) return;
     this.#theme = readTheme();
     const size = this.#size();
     this.#width = size.width;
