@@ -313,6 +313,17 @@ describe('workspace', () => {
     expect(await names()).toEqual([['checkpoint', 0]]);
   });
 
+  test('a closed document is what was saved of it', async () => {
+    await start();
+    await client.open(at('app.py'), session('"models/mlp.onnx"'));
+    await writeFile(at('app.py'), `\n${session('"models/mlp.onnx"')}`);
+    await client.connection.sendNotification('textDocument/didClose', {
+      textDocument: { uri: pathToFileURL(at('app.py')).href },
+    });
+    const [found] = await client.request<WorkspaceModel[]>(ListModels.method);
+    expect(found?.references.map(({ range }) => range.start.line)).toEqual([2]);
+  });
+
   test('inspection answers the outline and refuses in one line', async () => {
     await start();
     const path = 'models/mlp.onnx';

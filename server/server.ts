@@ -170,6 +170,10 @@ class Session {
     this.#documents.onDidClose(({ document }) => {
       this.#diagnostics.clear(document);
       document.dispose();
+      // From now on the file speaks for itself, to clients that do not watch files too.
+      if (document.path !== undefined) {
+        this.#index.changed(document.path).catch((error: unknown) => this.#log(error));
+      }
     });
     connection.onDidChangeConfiguration(() => {
       this.#settings.changed();

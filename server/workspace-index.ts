@@ -46,19 +46,13 @@ export class WorkspaceIndex {
 
   /** A source or model file was written, added or removed. */
   async changed(path: string): Promise<void> {
-    const index = await this.#scan;
-    if (!index || !this.#folders.some((folder) => isInside(folder, path))) return;
-    if (languageIdOf(extname(path)) === undefined) {
-      const folder = dirname(path);
-      const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
-      for (const model of index.models) {
-        if (model === folder || dirname(model) === folder) index.models.delete(model);
-      }
-      addModels(index, folder, entries);
-    } else {
-      index.sources.delete(path);
-      await addSource(index, path);
-    }
+    const before = this.#scan;
+    if (!before || !this.#folders.some((folder) => isInside(folder, path))) return;
+    const applied = before.then((index) => update(index, path));
+    // Lists wait for changes under way; one that fails leaves the others alone.
+    const after = (): Promise<Scan> => before;
+    this.#scan = applied.then(after, after);
+    await applied;
   }
 
   /** Model files and folders found lying in the workspace. */
@@ -104,6 +98,20 @@ async function walk(index: Scan, folder: string): Promise<void> {
     if (entry.isFile()) await addSource(index, path);
     else if (entry.isDirectory() && !isSkipped(entry.name)) await walk(index, path);
   }
+}
+
+async function update(index: Scan, path: string): Promise<void> {
+  if (languageIdOf(extname(path)) !== undefined) {
+    index.sources.delete(path);
+    await addSource(index, path);
+    return;
+  }
+  const folder = dirname(path);
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  for (const model of index.models) {
+    if (model === folder || dirname(model) === folder) index.models.delete(model);
+  }
+  addModels(index, folder, entries);
 }
 
 /** The models that lie in a folder: itself where it is a checkpoint, and its files. */

@@ -35,7 +35,7 @@ function neighbours(view: View): Profile | undefined {
 
 // Middle tones, which stand out from light and dark backgrounds alike.
 const ink = '#2f86d6';
-const grey = '#7d8590';
+const grey = '#7a7f87';
 
 const width = 320;
 const height = 96;
