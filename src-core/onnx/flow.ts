@@ -1,4 +1,4 @@
-import type { Inferred } from './inference.ts';
+import type { Inferred } from './rule.ts';
 import type { OnnxGraph, OnnxNode } from './outline.ts';
 
 /** Operators whose output is their input for our purposes. */

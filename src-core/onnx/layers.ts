@@ -3,7 +3,7 @@ import { elementCount } from '../tensor/convert.ts';
 import type { DType } from '../tensor/dtype.ts';
 import { findBlockEnds } from './blocks.ts';
 import { Flow, isAlias } from './flow.ts';
-import type { Inferred } from './inference.ts';
+import type { Inferred } from './rule.ts';
 import type { OnnxGraph, OnnxNode, OnnxTensor } from './outline.ts';
 
 const floats = new Set<DType>(['float32', 'float64', 'float16', 'bfloat16']);

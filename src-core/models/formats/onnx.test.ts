@@ -1,6 +1,15 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { createHash } from 'node:crypto';
-import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import {
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readFile,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -297,4 +306,13 @@ test('a model cut anywhere is refused', async () => {
     await writeFile(path, sound.subarray(0, Math.floor(sound.length * share)));
     await expect(openOnnx(path)).rejects.toMatchObject({ code: 'truncated' });
   }
+});
+
+test('a model rewritten since it was opened is not run with old offsets', async () => {
+  const path = join(folder, 'rewritten.onnx');
+  await copyFile(join(fixtures, 'cnn.onnx'), path);
+  const opened = await openOnnx(path);
+  await copyFile(join(fixtures, 'block.onnx'), path);
+  await utimes(path, 1000, 1000);
+  await expect(opened.graph(['conv'])).rejects.toMatchObject({ code: 'failed', where: path });
 });

@@ -172,16 +172,20 @@ class OnnxModel implements Model {
   readonly tokenizerFolder?: string;
   readonly #model: OnnxOutline;
   readonly #files: ExternalFiles;
+  /** Modification time of the model file when its offsets were read. */
+  readonly #modified: number;
 
   constructor(
     outline: ModelOutline,
     model: OnnxOutline,
     files: ExternalFiles,
+    modified: number,
     tokenizer: string | undefined,
   ) {
     this.outline = outline;
     this.#model = model;
     this.#files = files;
+    this.#modified = modified;
     if (tokenizer !== undefined) this.tokenizerFolder = tokenizer;
   }
 
@@ -205,6 +209,14 @@ class OnnxModel implements Model {
     const known = new Set(names);
     for (const layer of layers) {
       if (!known.has(layer) && !outputs.has(layer)) throw unknownLayer(outline.path, layer, names);
+    }
+    if ((await statFile(outline.path)).mtimeMs !== this.#modified) {
+      throw new UserError(
+        'failed',
+        outline.path,
+        'was written to since it was opened',
+        'run again when it is complete',
+      );
     }
     // Weights are found relative to where the file really is: onnxruntime refuses links out of there.
     const real = await realpath(outline.path);
@@ -277,10 +289,11 @@ function relocated(
  */
 export async function openOnnx(path: string): Promise<Model> {
   const absolute = resolve(path);
+  const { mtimeMs } = await statFile(absolute);
   return withSource(absolute, async (source) => {
     const model = await readOutline(source);
     const { files, findings } = await findExternalFiles(absolute, [...allTensors(model.graph)]);
     const outline = describe(absolute, source.size, model, files, findings);
-    return new OnnxModel(outline, model, files, await tokenizerFolder(absolute));
+    return new OnnxModel(outline, model, files, mtimeMs, await tokenizerFolder(absolute));
   });
 }
