@@ -186,7 +186,8 @@ describe('the result panel', () => {
 
   test('another result takes the place of the first and leaves nothing of it behind', async () => {
     const { page, posted, problems } = await open('panel', results.cka, 'vscode-dark', 900);
-    await page.evaluate((state) => postMessage({ type: 'state', state }), results.scalars);
+    const next = JSON.stringify({ type: 'state', state: results.scalars });
+    await page.evaluate((message) => postMessage(JSON.parse(message)), next);
     await eventually(() => page.locator('h1').allTextContents()).toEqual(['Intrinsic dimension']);
     await drawn(page);
     // The plots of the first are gone: a change of size or theme must not wake them.
