@@ -111,22 +111,22 @@ function sessionOptions(device: DeviceName): ort.InferenceSession.SessionOptions
   };
 }
 
+/** Edge of the product that tells devices apart, and of a small one that finds the hopeless. */
 const calibrationSize = 1024;
+const trialSize = 256;
+/** A device below this, a software adapter, is not worth the time of the full product. */
+const hopelessGflops = 5;
 
-function calibrationGraph(): Uint8Array {
+function productGraph(): Uint8Array {
   const graph = new GraphBuilder('calibration');
-  const shape = [calibrationSize, calibrationSize];
-  const a = graph.input('a', 'float32', shape);
-  graph.output(graph.op('MatMul', [a, a], {}, 'product'), 'float32', shape);
+  const a = graph.input('a', 'float32', ['n', 'n']);
+  graph.output(graph.op('MatMul', [a, a], {}, 'product'), 'float32', ['n', 'n']);
   return graph.finish();
 }
 
-/** GFLOP/s of one 1024³ float32 product, best of three after a first run. */
-async function calibrate(runtime: Runtime, session: ort.InferenceSession): Promise<number> {
-  const a = new runtime.Tensor('float32', new Float32Array(calibrationSize ** 2).fill(1), [
-    calibrationSize,
-    calibrationSize,
-  ]);
+/** GFLOP/s of a float32 product of two n × n matrices, best of three after a first run. */
+async function measure(runtime: Runtime, session: ort.InferenceSession, n: number) {
+  const a = new runtime.Tensor('float32', new Float32Array(n ** 2).fill(1), [n, n]);
   await session.run({ a });
   let best = Infinity;
   for (let repeat = 0; repeat < 3; repeat++) {
@@ -134,16 +134,23 @@ async function calibrate(runtime: Runtime, session: ort.InferenceSession): Promi
     await session.run({ a });
     best = Math.min(best, performance.now() - start);
   }
-  return (2 * calibrationSize ** 3) / best / 1e6;
+  return Math.round((2 * n ** 3) / best / 1e6);
 }
 
-/** Try one device with a real product. Never throws. */
-async function tryDevice(runtime: Runtime, name: DeviceName): Promise<DeviceReport> {
+/** Try one device with a real product, and time it where asked. Never throws. */
+async function tryDevice(
+  runtime: Runtime,
+  name: DeviceName,
+  timed: boolean,
+): Promise<DeviceReport> {
   const absence = knownAbsence(runtime, name);
   if (absence !== undefined) return { name, available: false, reason: absence };
   try {
-    const session = await runtime.InferenceSession.create(calibrationGraph(), sessionOptions(name));
-    const gflops = Math.round(await calibrate(runtime, session));
+    const session = await runtime.InferenceSession.create(productGraph(), sessionOptions(name));
+    let gflops = await measure(runtime, session, trialSize);
+    if (timed && gflops > hopelessGflops) {
+      gflops = await measure(runtime, session, calibrationSize);
+    }
     await session.release();
     return { name, available: true, gflops };
   } catch (error) {
@@ -157,7 +164,7 @@ export async function listDevices(): Promise<DeviceReport[]> {
   const reports: DeviceReport[] = [];
   // One at a time: they share the processor.
   for (const name of ['cpu', 'webgpu', 'cuda'] as const) {
-    reports.push(await tryDevice(runtime, name));
+    reports.push(await tryDevice(runtime, name, true));
   }
   return reports;
 }
@@ -166,11 +173,11 @@ export async function listDevices(): Promise<DeviceReport[]> {
 async function chooseDevice(runtime: Runtime): Promise<DeviceName> {
   const accelerators: DeviceReport[] = [];
   for (const name of ['cuda', 'webgpu'] as const) {
-    const report = await tryDevice(runtime, name);
+    const report = await tryDevice(runtime, name, true);
     if (report.available) accelerators.push(report);
   }
   if (accelerators.length === 0) return 'cpu';
-  const candidates = [await tryDevice(runtime, 'cpu'), ...accelerators];
+  const candidates = [await tryDevice(runtime, 'cpu', true), ...accelerators];
   return candidates.reduce((a, b) => ((b.gflops ?? 0) > (a.gflops ?? 0) ? b : a)).name;
 }
 
@@ -182,7 +189,7 @@ export async function createEngine(choice: DeviceChoice): Promise<Engine> {
   const runtime = await loadRuntime();
   if (choice === 'auto') return new Engine(runtime, await chooseDevice(runtime));
   if (choice !== 'cpu') {
-    const report = await tryDevice(runtime, choice);
+    const report = await tryDevice(runtime, choice, false);
     if (!report.available) {
       throw new UserError(
         'device',

@@ -6,7 +6,7 @@ import { innerScale, type CentredMatrices, type Estimator } from './hsic.ts';
 import type { KernelSums, Pair, Tick, Tile } from './kernel-sums.ts';
 
 /** Elements of one block of permuted matrices. */
-const blockElements = 1 << 21;
+const blockElements = 1 << 20;
 
 /**
  * HSIC of each pair after the samples of its second kernel are permuted: result[pair][draw].
@@ -26,12 +26,13 @@ export async function permutedHsic(
   const wide = Math.max(left.length, right.length);
   const rows = Math.max(1, Math.min(n, Math.floor(blockElements / (n * wide))));
   const batch = Math.max(1, Math.floor(blockElements / (rows * n * right.length)));
+  const buffer = new Float64Array(Math.min(batch, permutations.length) * right.length * rows * n);
   for (const [start, end] of blocks(n, rows)) {
     const size = (end - start) * n;
     const fixed = new Float64Array(left.length * size);
     left.forEach((i, k) => fixed.set(matrices[i]!.subarray(start * n, end * n), k * size));
     for (const [first, last] of blocks(permutations.length, batch)) {
-      const moved = new Float64Array((last - first) * right.length * size);
+      const moved = buffer.subarray(0, (last - first) * right.length * size);
       let at = 0;
       for (const order of permutations.slice(first, last)) {
         for (const j of right) at = gather(matrices[j]!, n, order, start, end, moved, at);
