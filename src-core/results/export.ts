@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { knownAnalysis } from '../analyses/known.ts';
 import { UserError } from '../errors.ts';
 import { version } from '../version.ts';
 import type { Result, ResultValue, RunSummary } from './schema.ts';
@@ -78,7 +79,8 @@ const escapeHtml = (text: string) =>
 async function toHtml(run: RunSummary, result: Result): Promise<string> {
   const [script, style] = await Promise.all([pageAsset('report.js'), pageAsset('report.css')]);
   // Inside a script element only "</script" and "<!--" would end or change it.
-  const data = JSON.stringify({ run, result }).replaceAll('<', '\\u003c');
+  const { title } = knownAnalysis(result.analysis);
+  const data = JSON.stringify({ run, result, title }).replaceAll('<', '\\u003c');
   const code = script.replace(/<(?=\/script|!--)/gi, '\\x3c');
   return `<!doctype html>
 <html lang="en">
@@ -86,7 +88,7 @@ async function toHtml(run: RunSummary, result: Result): Promise<string> {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="generator" content="Repscope ${version}">
-<title>${escapeHtml(`${result.analysis} · ${run.headline}`)}</title>
+<title>${escapeHtml(`${title} · ${run.headline}`)}</title>
 <style>${style.replaceAll('</style', '<\\/style')}</style>
 </head>
 <body>

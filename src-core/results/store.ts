@@ -2,8 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { compare } from '../analyses/compare.ts';
-import { analyses } from '../analyses/registry.ts';
+import { knownAnalysis } from '../analyses/known.ts';
 import { UserError } from '../errors.ts';
 import { headlineOf } from './headline.ts';
 import { resultSchema, type Result, type RunSummary } from './schema.ts';
@@ -110,16 +109,11 @@ export function summarize(result: Result): RunSummary {
     created: new Date().toISOString(),
     analysis: result.analysis,
     uris: [...new Set(result.inputs.map((input) => input.uri))],
-    headline: headlineOf(result, headlineKey(result.analysis)),
+    headline: headlineOf(result, knownAnalysis(result.analysis).headline),
     warnings: result.warnings.length,
     elapsedMs: result.elapsedMs,
     device: result.device,
   };
-}
-
-/** A run of an analysis that this version does not know is listed by its id. */
-function headlineKey(analysis: string): string {
-  return [...analyses, compare].find(({ id }) => id === analysis)?.headline ?? analysis;
 }
 
 function toSummary(row: Record<string, unknown>): RunSummary {
