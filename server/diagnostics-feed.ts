@@ -72,6 +72,7 @@ export class DiagnosticsFeed {
     const found = await diagnostics(references, {
       models,
       folders: folders(document),
+      mayBeServed: document.languageId !== 'python',
       known: references.every(({ path }) => path !== undefined) ? [] : await known(),
     });
     // Closed or edited meanwhile: another publication says more.

@@ -257,6 +257,9 @@ describe('diagnostics', () => {
     await start();
     const text = "await ort.InferenceSession.create('models/none.onnx');";
     expect((await report(text, 'typescript')).map(([, code]) => code)).toEqual(['missing']);
+    const served = "await ort.InferenceSession.create('/models/none.onnx');";
+    expect(await report(served, 'typescript')).toEqual([]);
+    expect(await report(session('"/models/none.onnx"'))).toHaveLength(1);
   });
 });
 

@@ -20,6 +20,8 @@ export interface DiagnosticContext {
   models: ModelCatalog;
   /** Where relative paths of the document start. */
   folders: readonly string[];
+  /** In code for a web page `/x.onnx` may be an address of its server. */
+  mayBeServed: boolean;
   /** Model files known in the workspace, for suggestions. */
   known: readonly string[];
 }
@@ -74,10 +76,10 @@ async function ofModel(
 
 async function unresolved(
   reference: Reference,
-  { folders, known }: DiagnosticContext,
+  { folders, known, mayBeServed }: DiagnosticContext,
 ): Promise<Diagnostic[]> {
   const { name, loader } = reference.mention;
-  if (!loader) return [];
+  if (!loader || (mayBeServed && name.startsWith('/'))) return [];
   if (loader.accepts === 'hub' && looksLikeHubId(name) && !looksLikeModelFile(name)) {
     const message = `${name}: not in the local Hugging Face cache; run the code once to download it`;
     return [diagnostic(reference, DiagnosticSeverity.Hint, 'not-cached', message)];
