@@ -12,7 +12,7 @@ import {
 import type { ErrorData } from '@repscope/core/errors.ts';
 import type { DocumentLink } from 'vscode-languageserver';
 import { DiagnosticSeverity, ResponseError } from 'vscode-languageserver/node';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { TestClient } from './testing.ts';
 
 const model = fileURLToPath(new URL('../examples/digits/models/mlp-seed0.onnx', import.meta.url));
@@ -29,6 +29,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  vi.unstubAllEnvs();
   await client.close();
   await rm(folder, { recursive: true });
 });
@@ -155,6 +156,22 @@ test('links lead to the model file', async () => {
   const textDocument = { uri: pathToFileURL(at('app.py')).href };
   const links = await client.request<DocumentLink[]>('textDocument/documentLink', { textDocument });
   expect(links.map(({ target }) => target)).toEqual([pathToFileURL(at('models', 'mlp.onnx')).href]);
+});
+
+test('a hub id in the local cache leads to its snapshot', async () => {
+  const snapshot = at('hub', 'models--org--name', 'snapshots', 'abc123');
+  await mkdir(snapshot, { recursive: true });
+  await writeFile(join(snapshot, 'config.json'), '{}');
+  vi.stubEnv('HF_HUB_CACHE', at('hub'));
+  await start({ clientCommands: true });
+  await client.open(at('app.py'), 'x.AutoModel.from_pretrained("org/name")');
+  const textDocument = { uri: pathToFileURL(at('app.py')).href };
+  const links = await client.request<DocumentLink[]>('textDocument/documentLink', { textDocument });
+  expect(links.map(({ target }) => target)).toEqual([
+    pathToFileURL(join(snapshot, 'config.json')).href,
+  ]);
+  const models = await client.request<WorkspaceModel[]>(ListModels.method);
+  expect(models.map(({ name, path }) => [name, path])).toContainEqual(['org/name', snapshot]);
 });
 
 describe('diagnostics', () => {
