@@ -143,9 +143,9 @@ async function tryDevice(
   name: DeviceName,
   timed: boolean,
 ): Promise<DeviceReport> {
-  const absence = knownAbsence(runtime, name);
-  if (absence !== undefined) return { name, available: false, reason: absence };
   try {
+    const absence = knownAbsence(runtime, name);
+    if (absence !== undefined) return { name, available: false, reason: absence };
     const session = await runtime.InferenceSession.create(productGraph(), sessionOptions(name));
     let gflops = await measure(runtime, session, trialSize);
     if (timed && gflops > hopelessGflops) {

@@ -17,7 +17,7 @@ import {
 import { spectrumViews, type LayerSpectrum } from './spectrum-views.ts';
 
 const leastSamples = 4;
-const windowPattern = /^\s*(\d+)\s*,\s*(\d+)\s*$/;
+const windowPattern = /^\s*\[?\s*(\d+)\s*,\s*(\d+)\s*\]?\s*$/;
 
 /** First and last rank of `lo,hi`, or nothing where it is not that. */
 function parseWindow(text: string): [number, number] | undefined {

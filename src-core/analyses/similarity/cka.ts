@@ -101,44 +101,29 @@ Interval: 2.5 % and 97.5 % percentiles over resamples of the samples with replac
           ),
         ),
       );
-    const values = matrixOf((target) => observed[target]!);
+    const reported = <T>(cell: (target: number) => T) => pairValue(pair, matrixOf(cell));
     return {
-      values: { cka: pairValue(pair, values) },
+      values: { cka: reported((target) => observed[target]!) },
       estimator: `cka.${settings.kernel}.${settings.estimator}${terms.batches > 0 ? '.minibatch' : ''}`,
       preprocessing: preprocessing(settings),
       ...(nulls && {
         null: {
-          mean: pairValue(
-            pair,
-            matrixOf((target) => nulls[target]!.mean),
-          ),
-          sd: pairValue(
-            pair,
-            matrixOf((target) => nulls[target]!.sd),
-          ),
-          p: pairValue(
-            pair,
-            matrixOf((target) => nulls[target]!.p),
-          ),
+          mean: reported((target) => nulls[target]!.mean),
+          sd: reported((target) => nulls[target]!.sd),
+          p: reported((target) => nulls[target]!.p),
           permutations: settings.permutations,
         },
       }),
       ...(intervals && {
         interval: {
-          low: pairValue(
-            pair,
-            matrixOf((target) => intervals[target]!.low),
-          ),
-          high: pairValue(
-            pair,
-            matrixOf((target) => intervals[target]!.high),
-          ),
+          low: reported((target) => intervals[target]!.low),
+          high: reported((target) => intervals[target]!.high),
           level: intervalLevel,
           bootstrap: settings.bootstrap,
         },
       }),
       views: ckaViews(pair, sides, {
-        values,
+        values: matrixOf((target) => observed[target]!),
         ...(nulls && { nulls: matrixOf((target) => nulls[target]!) }),
         ...(intervals && { intervals: matrixOf((target) => intervals[target]!) }),
       }),
