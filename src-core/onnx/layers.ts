@@ -7,8 +7,11 @@ import type { Inferred } from './rule.ts';
 import type { OnnxGraph, OnnxNode, OnnxTensor } from './outline.ts';
 
 const floats = new Set<DType>(['float32', 'float64', 'float16', 'bfloat16']);
-const integerWeights = new Set<DType>(['int8', 'uint8', 'int32', 'other']);
-const integerOps = new Set(['MatMulInteger', 'ConvInteger', 'MatMulNBits', 'QGemm']);
+/** Types that hold quantised weights and little else. */
+const narrow = new Set<DType>(['int8', 'uint8']);
+/** Types that hold weights where they feed a quantised operator: biases, packed 4-bit weights. */
+const mixed = new Set<DType>(['int32', 'other']);
+const integerOps = new Set(['MatMulNBits']);
 
 /** Inputs that hold scales and zero points, by operator. */
 const scaleInputs = new Map<string, readonly number[]>([
@@ -16,6 +19,9 @@ const scaleInputs = new Map<string, readonly number[]>([
   ['DequantizeLinear', [1, 2]],
   ['QLinearConv', [1, 2, 4, 5, 6, 7]],
   ['QLinearMatMul', [1, 2, 4, 5, 6, 7]],
+  ['QGemm', [1, 2, 4, 5, 7, 8]],
+  ['MatMulInteger', [2, 3]],
+  ['ConvInteger', [2, 3]],
 ]);
 
 /** Initialisers and constants that were trained, by name; scales and shape constants are not. */
@@ -34,7 +40,9 @@ export function findParameters(graph: OnnxGraph): Map<string, OnnxTensor> {
   const parameters = new Map<string, OnnxTensor>();
   for (const tensor of allTensors(graph)) {
     const trained =
-      floats.has(tensor.dtype) || (integerWeights.has(tensor.dtype) && quantised.has(tensor.name));
+      floats.has(tensor.dtype) ||
+      narrow.has(tensor.dtype) ||
+      (mixed.has(tensor.dtype) && quantised.has(tensor.name));
     // Scalars are constants of formulas far more often than weights.
     if (trained && tensor.shape.length > 0 && !scales.has(tensor.name))
       parameters.set(tensor.name, tensor);

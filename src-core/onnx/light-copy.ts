@@ -1,7 +1,7 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { ByteSource } from '../bytes/byte-source.ts';
 import { UserError } from '../errors.ts';
-import type { ExternalData } from './graph-builder.ts';
+import { nodeProto, type ExternalData } from './graph-builder.ts';
 import type { OnnxOutline, OnnxTensor } from './outline.ts';
 
 const { Varint, LengthDelimited } = WireType;
@@ -33,16 +33,22 @@ type Piece = { start: number; end: number } | Uint8Array;
 const sizeOf = (piece: Piece) =>
   piece instanceof Uint8Array ? piece.length : piece.end - piece.start;
 
+/** A value to give out, converted to float32 under a new name where `from` names the original. */
+export interface Tap {
+  name: string;
+  from?: string;
+}
+
 /**
  * Copies a model's bytes verbatim, except that initialisers for which `relocate` gives a place are
- * written as external data, and `outputs` become graph outputs. (Protobuf merges a second `graph`
+ * written as external data, and `taps` become graph outputs. (Protobuf merges a second `graph`
  * field into the first; an output needs no more than a name.)
  */
 export async function lightCopy(
   source: ByteSource,
   outline: OnnxOutline,
   relocate: (tensor: OnnxTensor) => ExternalData | undefined,
-  outputs: readonly string[],
+  taps: readonly Tap[],
 ): Promise<Uint8Array> {
   const moved = outline.graph.initializers
     .map((tensor) => ({ tensor, place: relocate(tensor) }))
@@ -65,7 +71,11 @@ export async function lightCopy(
     position = range.end;
   }
   pieces.push({ start: position, end: source.size });
-  for (const name of outputs) {
+  for (const { name, from } of taps) {
+    if (from !== undefined) {
+      const cast = nodeProto('Cast', [{ name: from }], [{ name }], { to: { to: 'float32' } });
+      pieces.push(message(7, message(1, cast)));
+    }
     const value = new BinaryWriter().tag(1, LengthDelimited).string(name).finish();
     pieces.push(message(7, message(12, value)));
   }

@@ -148,7 +148,7 @@ test('a damaged model is outlined or refused with a reason', async () => {
               data.kind === 'raw'
                 ? { location: 'm.onnx', offset: data.offset, length: data.length }
                 : undefined,
-            ['conv'],
+            [{ name: 'conv' }, { name: 'c', from: 'conv' }],
           );
         };
         outcomes.add(await succeeds(use));

@@ -25,7 +25,7 @@ interface Array_ {
   data: number[];
 }
 const expected = JSON.parse(await readFile(join(fixtures, 'expected.json'), 'utf8')) as Record<
-  'cnn' | 'block' | 'means',
+  'cnn' | 'half' | 'block' | 'means',
   Record<string, Array_>
 >;
 
@@ -216,6 +216,20 @@ test('an int8 model lists the names of its float twin', async () => {
     ['logits', 'MatMul', true],
   ]);
   expect(outline.dtypes).toEqual({ int8: 24 * 64 + 24 * 10, float32: 24 });
+});
+
+test('16-bit layers are given out as float32', async () => {
+  const { features, ...layers } = expected.half;
+  const model = await open('half');
+  const graph = await model.graph(Object.keys(layers));
+  const results = await run(graph, { features: feed(features!) });
+  Object.values(layers).forEach(({ shape, data }, i) => {
+    const { type, dims, data: values } = results[graph.outputs[i]!]!;
+    expect([type, dims]).toEqual(['float32', shape]);
+    // Half precision has 11 significant bits; a handful of roundings.
+    (values as Float32Array).forEach((value, j) => expect(value).toBeCloseTo(data[j]!, 1));
+  });
+  expect(results['logits']!.type).toBe('float16');
 });
 
 test('control flow, custom operators and non-finite weights are found', async () => {

@@ -6,7 +6,8 @@ import { UserError } from '../../errors.ts';
 import type { ExternalData } from '../../onnx/graph-builder.ts';
 import { inferValues } from '../../onnx/inference.ts';
 import { allTensors, describeLayers, findParameters } from '../../onnx/layers.ts';
-import { lightCopy } from '../../onnx/light-copy.ts';
+import { lightCopy, type Tap } from '../../onnx/light-copy.ts';
+import type { Inferred } from '../../onnx/rule.ts';
 import {
   readOutline,
   type OnnxOutline,
@@ -106,6 +107,17 @@ function domainFindings(outline: OnnxOutline): Finding[] {
   }));
 }
 
+/** Kinds of input that cannot be handed to onnxruntime from JavaScript. */
+function inputFindings(outline: OnnxOutline): Finding[] {
+  return outline.graph.inputs
+    .filter(({ dtype }) => dtype === 'float16' || dtype === 'bfloat16')
+    .map(({ name, dtype }) => ({
+      severity: 'error',
+      code: 'half-input',
+      message: `its input ${name} is ${dtype}, which onnxruntime for Node.js does not take`,
+    }));
+}
+
 async function tokenizerFolder(path: string): Promise<string | undefined> {
   const folder = dirname(path);
   // Exports for transformers.js keep the graph in a folder `onnx` below the tokenizer.
@@ -123,17 +135,18 @@ function describe(
   path: string,
   size: number,
   model: OnnxOutline,
+  values: ReadonlyMap<string, Inferred>,
   files: ExternalFiles,
   externalFindings: readonly Finding[],
 ): ModelOutline {
   const { graph } = model;
   const parameters = findParameters(graph);
-  const layers = describeLayers(graph, inferValues(graph), parameters);
+  const layers = describeLayers(graph, values, parameters);
   const dtypes: ModelOutline['dtypes'] = {};
   for (const { dtype, shape } of parameters.values()) {
     dtypes[dtype] = (dtypes[dtype] ?? 0) + elementCount(shape);
   }
-  const findings = [...externalFindings, ...domainFindings(model)];
+  const findings = [...externalFindings, ...domainFindings(model), ...inputFindings(model)];
   if (graph.nodes.some((node) => node.subgraphs.length > 0)) {
     findings.push({
       severity: 'info',
@@ -171,6 +184,7 @@ class OnnxModel implements Model {
   readonly outline: ModelOutline;
   readonly tokenizerFolder?: string;
   readonly #model: OnnxOutline;
+  readonly #values: ReadonlyMap<string, Inferred>;
   readonly #files: ExternalFiles;
   /** Modification time of the model file when its offsets were read. */
   readonly #modified: number;
@@ -178,12 +192,14 @@ class OnnxModel implements Model {
   constructor(
     outline: ModelOutline,
     model: OnnxOutline,
+    values: ReadonlyMap<string, Inferred>,
     files: ExternalFiles,
     modified: number,
     tokenizer: string | undefined,
   ) {
     this.outline = outline;
     this.#model = model;
+    this.#values = values;
     this.#files = files;
     this.#modified = modified;
     if (tokenizer !== undefined) this.tokenizerFolder = tokenizer;
@@ -201,7 +217,7 @@ class OnnxModel implements Model {
         'unsupported',
         outline.path,
         `cannot be run: ${outline.notRunnableBecause}`,
-        'export it with standard operators and all its files',
+        'export it with standard operators, float32 inputs and all its files',
       );
     }
     const outputs = new Set(outline.outputs.map(({ name }) => name));
@@ -222,7 +238,8 @@ class OnnxModel implements Model {
     const real = await realpath(outline.path);
     const folder = dirname(real);
     const locations = await this.#realLocations(folder);
-    const added = [...new Set(layers)].filter((layer) => !outputs.has(layer));
+    const taps = new Map(layers.map((layer) => [layer, this.#tap(layer)]));
+    const added = [...taps.values()].filter(({ name }) => !outputs.has(name));
     const bytes = await withSource(real, (source) =>
       lightCopy(
         source,
@@ -231,7 +248,19 @@ class OnnxModel implements Model {
         added,
       ),
     );
-    return { bytes, externalFolder: folder, inputs: outline.inputs, outputs: [...layers] };
+    return {
+      bytes,
+      externalFolder: folder,
+      inputs: outline.inputs,
+      outputs: layers.map((layer) => taps.get(layer)!.name),
+    };
+  }
+
+  /** 16-bit floats are given out as float32, which every consumer can read. */
+  #tap(layer: string): Tap {
+    const dtype = this.#values.get(layer)?.dtype;
+    const isHalf = dtype === 'float16' || dtype === 'bfloat16';
+    return isHalf ? { name: `${layer}:float32`, from: layer } : { name: layer };
   }
 
   /** Where external data really lie below `folder`, by the location that the model gives. */
@@ -293,7 +322,8 @@ export async function openOnnx(path: string): Promise<Model> {
   return withSource(absolute, async (source) => {
     const model = await readOutline(source);
     const { files, findings } = await findExternalFiles(absolute, [...allTensors(model.graph)]);
-    const outline = describe(absolute, source.size, model, files, findings);
-    return new OnnxModel(outline, model, files, mtimeMs, await tokenizerFolder(absolute));
+    const values = inferValues(model.graph);
+    const outline = describe(absolute, source.size, model, values, files, findings);
+    return new OnnxModel(outline, model, values, files, mtimeMs, await tokenizerFolder(absolute));
   });
 }
