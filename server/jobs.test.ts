@@ -24,18 +24,14 @@ import {
   CodeLensRefreshRequest,
   ResponseError,
   ShowMessageNotification,
-  WorkDoneProgress,
   WorkDoneProgressCancelNotification,
   WorkDoneProgressCreateRequest,
-  type WorkDoneProgressBegin,
-  type WorkDoneProgressEnd,
   type WorkDoneProgressReport,
 } from 'vscode-languageserver/node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { TestClient } from './testing.ts';
+import { TestClient, type Shown } from './testing.ts';
 
 const source = fileURLToPath(new URL('../examples/digits/models/mlp-seed0.onnx', import.meta.url));
-type Shown = WorkDoneProgressBegin | WorkDoneProgressReport | WorkDoneProgressEnd;
 
 let folder: string;
 let model: string;
@@ -86,7 +82,7 @@ function watch(
 ): { all: Shown[]; seen: Promise<void> } {
   const all: Shown[] = [];
   const seen = new Promise<void>((resolve) => {
-    client.connection.onProgress(WorkDoneProgress.type, token, (value) => {
+    client.onProgress(token, (value) => {
       all.push(value);
       if (wanted(value)) resolve();
     });

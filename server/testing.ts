@@ -7,14 +7,21 @@ import {
   StreamMessageReader,
   StreamMessageWriter,
   ProposedFeatures,
+  WorkDoneProgress,
   type CodeLens,
   type Diagnostic,
   type Hover,
   type InitializeParams,
   type ProtocolConnection,
   type PublishDiagnosticsParams,
+  type WorkDoneProgressBegin,
+  type WorkDoneProgressEnd,
+  type WorkDoneProgressReport,
 } from 'vscode-languageserver/node';
 import { startServer } from './server.ts';
+
+/** What a client shows of a job's progress. */
+export type Shown = WorkDoneProgressBegin | WorkDoneProgressReport | WorkDoneProgressEnd;
 
 /** A stream whose written bytes are read at once at the other end of the pair. */
 function pair(): [Duplex, Duplex] {
@@ -89,6 +96,11 @@ export class TestClient {
     return params === undefined
       ? this.connection.sendRequest<A>(method)
       : this.connection.sendRequest<A>(method, params);
+  }
+
+  /** Listens to the progress shown on a token. */
+  onProgress(token: string, listener: (value: Shown) => void): void {
+    this.connection.onProgress(WorkDoneProgress.type, token, listener);
   }
 
   /** Opens a document and answers the first diagnostics published for it. */

@@ -7,7 +7,6 @@ import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { WorkDoneProgress } from 'vscode-languageserver/node';
 import { TestClient } from '../../server/testing.ts';
 
 const limitMs = 50;
@@ -64,7 +63,7 @@ try {
 
   const state = { ended: false };
   const begun = new Promise<void>((resolve) => {
-    client.connection.onProgress(WorkDoneProgress.type, 'bench', ({ kind }) => {
+    client.onProgress('bench', ({ kind }) => {
       if (kind === 'report') resolve();
       if (kind === 'end') state.ended = true;
     });
