@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { GraphBuilder } from '../../onnx/graph-builder.ts';
 import type { Model, RunnableGraph } from '../model.ts';
 import { openOnnx } from './onnx.ts';
 
@@ -230,6 +231,18 @@ test('16-bit layers are given out as float32', async () => {
     (values as Float32Array).forEach((value, j) => expect(value).toBeCloseTo(data[j]!, 1));
   });
   expect(results['logits']!.type).toBe('float16');
+});
+
+test('a float16 input is said to be beyond reach', async () => {
+  const builder = new GraphBuilder('g');
+  const x = builder.input('x', 'float16', ['N', 2]);
+  builder.output(builder.op('Relu', [x], {}, 'y'), 'float16', ['N', 2]);
+  const path = join(folder, 'half-input.onnx');
+  await writeFile(path, builder.finish());
+  expect((await openOnnx(path)).outline).toMatchObject({
+    runnable: false,
+    findings: [{ severity: 'error', code: 'half-input' }],
+  });
 });
 
 test('control flow, custom operators and non-finite weights are found', async () => {
