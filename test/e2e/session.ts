@@ -34,9 +34,11 @@ export async function startSession(file: string): Promise<Session> {
     async prepare(page) {
       page.on('console', (message) => {
         const { url } = message.location();
-        const ours =
-          /repscope|webview/i.test(url) || /Content Security Policy/i.test(message.text());
-        if (message.type() === 'error' && ours) pageProblems.push(`${url}: ${message.text()}`);
+        const ours = url.includes('vscode-resource') || url.includes('/webview/');
+        const refused = message.text().includes('Content Security Policy');
+        if (message.type() === 'error' && (ours || refused)) {
+          pageProblems.push(`${url}: ${message.text()}`);
+        }
       });
       page.on('pageerror', (error) => {
         if (error.stack?.includes('dist/webviews')) pageProblems.push(error.stack);

@@ -2,7 +2,7 @@ import type { FrameLocator, Locator, Page } from 'playwright-core';
 import { expect } from 'vitest';
 
 /** Long enough for a slow machine; a step that works takes a fraction of it. */
-export const PATIENCE_MS = 60_000;
+export const PATIENCE_MS = 30_000;
 
 /** Poll until `probe` answers without throwing and truthy. */
 export async function eventually<T>(what: string, probe: () => Promise<T | undefined>): Promise<T> {
@@ -29,13 +29,14 @@ export class Workbench {
     return this.page.locator(`.editor-instance .monaco-editor[data-uri$="/${file}"]`);
   }
 
-  /** Links of code lenses in a file, by their text. */
+  /** Parts of the code lenses of a file by their text: links, and facts that lead nowhere. */
   lens(file: string, text: string | RegExp): Locator {
-    return this.editor(file).locator('.codelens-decoration a', { hasText: text });
+    return this.editor(file).locator('.codelens-decoration > *', { hasText: text });
   }
 
-  /** Open a file of the workspace by its name. */
+  /** Open a file of the workspace by its name, in the first editor group. */
   async open(file: string): Promise<void> {
+    await this.run('View: Focus First Editor Group');
     await this.#command(file, file);
     await this.editor(file).waitFor({ timeout: PATIENCE_MS });
   }
@@ -71,13 +72,31 @@ export class Workbench {
     await this.#rows.filter({ hasText: text }).first().click({ timeout: PATIENCE_MS });
   }
 
-  /** Answer the open input box, or picker, whose title ends with `title`. */
-  async answer(title: string, text: string | undefined): Promise<void> {
+  /** Choose the row of the open picker whose description is `text`. */
+  async pickDescribed(text: string): Promise<void> {
+    const description = this.page.locator('.label-description', {
+      hasText: new RegExp(`^${text}$`),
+    });
+    await this.#rows.filter({ has: description }).first().click({ timeout: PATIENCE_MS });
+  }
+
+  /** Answer the input box or picker whose title ends with `title`, by default as proposed. */
+  async answer(title: string, text?: string): Promise<void> {
+    await this.#asked(title);
+    if (text !== undefined) await this.#quickInput.locator('.quick-input-box input').fill(text);
+    await this.page.keyboard.press('Enter');
+  }
+
+  /** Leave the question whose title ends with `title` unanswered, unless it has closed by itself. */
+  async leave(title: string): Promise<void> {
+    await Promise.race([this.#asked(title), this.#rows.first().waitFor({ timeout: PATIENCE_MS })]);
+    if ((await this.#rows.count()) === 0) await this.page.keyboard.press('Escape');
+  }
+
+  async #asked(title: string): Promise<void> {
     await this.#quickInput
       .locator('.quick-input-title', { hasText: new RegExp(`${title}$`) })
       .waitFor({ timeout: PATIENCE_MS });
-    if (text !== undefined) await this.#quickInput.locator('.quick-input-box input').fill(text);
-    await this.page.keyboard.press('Enter');
   }
 
   /** Rest the mouse on a word of an editor until its hover shows; answers the hover. */
@@ -138,6 +157,11 @@ export class Workbench {
       }
       return undefined;
     });
+  }
+
+  /** Row of a tree in the side bar. */
+  treeItem(text: string | RegExp): Locator {
+    return this.page.locator('.pane-body .monaco-list-row', { hasText: text }).first();
   }
 
   async useTheme(name: string): Promise<void> {

@@ -63,7 +63,7 @@ function openWindow(executablePath: string, profile: string): Promise<BrowserCon
   return chromium.launchPersistentContext(profile, {
     executablePath,
     headless: true,
-    viewport: { width: 1400, height: 900 },
+    viewport: { width: 1500, height: 950 },
     args: [
       '--no-sandbox',
       '--disable-gpu',
