@@ -34,6 +34,15 @@ const usageCodes = new Set<ErrorCode>([
   'untrusted',
 ]);
 
+/** Longer than any path. */
+const maxText = 4096;
+
+/** Names out of damaged files may hold line breaks and be of any length. */
+function oneLine(text: string): string {
+  const line = text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ');
+  return line.length > maxText ? `${line.slice(0, maxText)}…` : line;
+}
+
 /**
  * An error whose reader is the user: it names the place, the cause and the way out, on one line.
  * Anything else that is thrown is a defect of ours.
@@ -46,12 +55,12 @@ export class UserError extends Error {
   readonly remedy: string;
 
   constructor(code: ErrorCode, where: string, what: string, remedy: string, cause?: unknown) {
-    super(`${where}: ${what}; ${remedy}`, { cause });
+    super(`${oneLine(where)}: ${oneLine(what)}; ${oneLine(remedy)}`, { cause });
     this.name = 'UserError';
     this.code = code;
-    this.where = where;
-    this.what = what;
-    this.remedy = remedy;
+    this.where = oneLine(where);
+    this.what = oneLine(what);
+    this.remedy = oneLine(remedy);
   }
 
   /** Process exit status of the command line: 2 for bad usage or input, 1 for a failed analysis. */
