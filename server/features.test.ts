@@ -126,7 +126,7 @@ describe('hover', () => {
     expect(hover?.range).toMatchObject({ start: { line: 1, character: 21 } });
     const { value } = hover!.contents as { value: string };
     expect(value).toContain('**mlp**');
-    expect(value).toContain('ONNX · 438.1 kB · 109K parameters · float32');
+    expect(value).toContain('ONNX · 428 KiB · 109K parameters · float32');
     expect(value).toContain('in `image` float32 \\[N, 784\\]');
     expect(value).toContain('| `logits` | Gemm | \\[N, 10\\] | 650 |');
     expect(value).not.toContain('command:');

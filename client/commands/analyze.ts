@@ -8,7 +8,7 @@ import {
   type RunAnswer,
 } from '@repscope/core/protocol/language-server.ts';
 import * as vscode from 'vscode';
-import { baseName } from '../labels.ts';
+import { baseName } from '@repscope/core/results/format.ts';
 import type { Services } from '../services.ts';
 import { pickModel } from './pick-model.ts';
 import { pickOptions } from './pick-options.ts';

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { baseName } from '../labels.ts';
+import { baseName } from '@repscope/core/results/format.ts';
 import type { Models } from '../models.ts';
 
 type ModelItem = vscode.QuickPickItem & { choose?: () => Thenable<string | undefined> };

@@ -1,7 +1,8 @@
 import type { ModelOutline } from '@repscope/core/models/model.ts';
 import type { AnalysisInfo, ParameterInfo } from '@repscope/core/protocol/language-server.ts';
 import * as vscode from 'vscode';
-import { baseName, formatValue } from '../labels.ts';
+import { baseName } from '@repscope/core/results/format.ts';
+import { formatValue } from '../labels.ts';
 import { changedParameters, describeParameters, parseParameter } from './parameters.ts';
 
 /** What the user may change before an analysis runs. */

@@ -3,7 +3,7 @@ import { GetRun, ListRuns } from '@repscope/core/protocol/language-server.ts';
 import type { FromWebview, ToWebview, WebviewState } from '@repscope/core/protocol/webview.ts';
 import * as vscode from 'vscode';
 import { readableError } from '../errors.ts';
-import { baseName } from '../labels.ts';
+import { baseName } from '@repscope/core/results/format.ts';
 import type { Models } from '../models.ts';
 import { answerPage } from '../panels/messages.ts';
 import { pageHtml, pageOptions } from '../panels/page.ts';

@@ -2,7 +2,8 @@ import type { LayerAxes, LayerInfo, ModelOutline } from '@repscope/core/models/m
 import type { WorkspaceModel } from '@repscope/core/protocol/language-server.ts';
 import * as vscode from 'vscode';
 import { readableError } from '../errors.ts';
-import { formatBytes, formatCount, formatNames, formatShape, mainDtype } from '../labels.ts';
+import { formatBytes, formatCount, formatShape } from '@repscope/core/results/format.ts';
+import { formatNames, mainDtype } from '../labels.ts';
 import type { Models } from '../models.ts';
 
 export type ModelNode =

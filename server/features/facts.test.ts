@@ -1,6 +1,6 @@
 import type { LayerInfo, ModelOutline } from '@repscope/core/models/model.ts';
 import { expect, test } from 'vitest';
-import { factsLine, groupLayers, shapeText, shortBytes, shortCount } from './facts.ts';
+import { factsLine, groupLayers, shapeText } from './facts.ts';
 
 const layer = (name: string, parameters?: number, isDefault = true): LayerInfo => ({
   name,
@@ -28,38 +28,18 @@ const outline = (given: Partial<ModelOutline>): ModelOutline => ({
   ...given,
 });
 
-test.each([
-  [0, '0'],
-  [650, '650'],
-  [9_999, '9,999'],
-  [109_386, '109K'],
-  [22_713_216, '22.7M'],
-  [6_738_415_616, '6.7B'],
-])('%d parameters as %s', (count, text) => {
-  expect(shortCount(count)).toBe(text);
-});
-
-test.each([
-  [999, '999 B'],
-  [438_116, '438.1 kB'],
-  [999_999, '1.0 MB'],
-  [2_400_000_000, '2.4 GB'],
-])('%d bytes as %s', (bytes, text) => {
-  expect(shortBytes(bytes)).toBe(text);
-});
-
 test('facts count declared blocks, else the default layers, and name the main types', () => {
   const parameters = 1000;
   const layers = [layer('a'), layer('b'), layer('c', 0, false)];
   const mixed = outline({ parameters, layers, dtypes: { int8: 850, float32: 150 } });
-  expect(factsLine(mixed)).toBe('1,000 params · 2 layers · int8+float32');
+  expect(factsLine(mixed)).toBe('1K params · 2 layers · int8+float32');
   const declared = outline({
     parameters,
     layers,
     dtypes: { float16: 990, int64: 10 },
     metadata: { num_hidden_layers: '1' },
   });
-  expect(factsLine(declared)).toBe('1,000 params · 1 layer · float16');
+  expect(factsLine(declared)).toBe('1K params · 1 layer · float16');
   expect(factsLine(outline({}))).toBe('0 params');
 });
 

@@ -1,34 +1,5 @@
+import { formatCount } from '@repscope/core/results/format.ts';
 import type { LayerInfo, ModelOutline } from '@repscope/core/models/model.ts';
-
-/** `22.7M`, `4,812`. */
-export function shortCount(count: number): string {
-  if (count < 10_000) return count.toLocaleString('en-US');
-  for (const [unit, size] of [
-    ['T', 1e12],
-    ['B', 1e9],
-    ['M', 1e6],
-    ['K', 1e3],
-  ] as const) {
-    if (count >= size) {
-      const scaled = count / size;
-      return `${scaled >= 100 ? scaled.toFixed(0) : scaled.toFixed(1)}${unit}`;
-    }
-  }
-  return String(count);
-}
-
-/** `86.7 MB` */
-export function shortBytes(bytes: number): string {
-  if (bytes < 1000) return `${bytes} B`;
-  const units = ['kB', 'MB', 'GB', 'TB'];
-  let scaled = bytes / 1000;
-  let unit = 0;
-  while (scaled >= 999.95 && unit < units.length - 1) {
-    scaled /= 1000;
-    unit += 1;
-  }
-  return `${scaled.toFixed(1)} ${units[unit]}`;
-}
 
 /** Element types that hold at least a tenth of the parameters, the largest first. */
 export function mainDtypes({ dtypes, parameters }: ModelOutline): string {
@@ -48,7 +19,7 @@ export function layerCount(outline: ModelOutline): number {
 export function factsLine(outline: ModelOutline): string {
   const layers = layerCount(outline);
   return [
-    `${shortCount(outline.parameters)} params`,
+    `${formatCount(outline.parameters)} params`,
     ...(layers > 0 ? [`${layers} ${layers === 1 ? 'layer' : 'layers'}`] : []),
     ...(outline.parameters > 0 ? [mainDtypes(outline)] : []),
   ].join(' · ');

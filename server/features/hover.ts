@@ -1,12 +1,13 @@
 import type { ModelOutline, ValueInfo } from '@repscope/core/models/model.ts';
 import { UserError } from '@repscope/core/errors.ts';
 import { commands } from '@repscope/core/protocol/language-server.ts';
+import { formatBytes, formatCount } from '@repscope/core/results/format.ts';
 import { MarkupKind, type Hover } from 'vscode-languageserver';
 import type { ModelCatalog } from '../model-catalog.ts';
 import type { Reference } from '../reference.ts';
 import type { Runs } from '../runs.ts';
 import { chart, dataUri, profileOf } from './chart.ts';
-import { groupLayers, mainDtypes, shapeText, shortBytes, shortCount } from './facts.ts';
+import { groupLayers, mainDtypes, shapeText } from './facts.ts';
 
 const maxLayerLines = 12;
 const maxValues = 4;
@@ -41,8 +42,8 @@ function card(outline: ModelOutline, runs: Runs, clientCommands: boolean): strin
     `**${escape(name)}**${architecture === undefined ? '' : ` · ${escape(architecture)}`}`,
     [
       formats[outline.format],
-      shortBytes(outline.bytes),
-      `${shortCount(outline.parameters)} parameters`,
+      formatBytes(outline.bytes),
+      `${formatCount(outline.parameters)} parameters`,
       ...(outline.parameters > 0 ? [mainDtypes(outline)] : []),
     ].join(' · '),
     [...values('in', outline.inputs), ...values('out', outline.outputs)].join('  \n'),
@@ -76,7 +77,7 @@ function layers(outline: ModelOutline): string {
       `${code(name)}${count > 1 ? ` × ${count}` : ''}`,
       escape(kind),
       shape ? escape(shapeText(shape)) : '',
-      parameters > 0 ? shortCount(parameters) : '',
+      parameters > 0 ? formatCount(parameters) : '',
     ];
     return `| ${cells.join(' | ')} |`;
   });

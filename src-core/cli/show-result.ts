@@ -1,4 +1,4 @@
-import { shortNumber } from '../results/headline.ts';
+import { shortNumber } from '../results/format.ts';
 import type { Real, Result, View } from '../results/schema.ts';
 import { table } from './table.ts';
 

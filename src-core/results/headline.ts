@@ -1,12 +1,5 @@
+import { shortNumber } from './format.ts';
 import type { Real, Result, ResultValue } from './schema.ts';
-
-/** A number as a person would write it: three significant digits, no exponent where none is needed. */
-export function shortNumber(value: Real): string {
-  if (value === null) return 'n/a';
-  const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(1);
-  return String(Number(value.toPrecision(size >= 100 ? Math.ceil(Math.log10(size + 1)) : 3)));
-}
 
 const isReal = (value: ResultValue | undefined): value is Real =>
   value === null || typeof value === 'number';

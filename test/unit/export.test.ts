@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { exportResult, toCsv } from '@repscope/core/results/export.ts';
-import { headlineOf, shortNumber } from '@repscope/core/results/headline.ts';
+import { headlineOf } from '@repscope/core/results/headline.ts';
 import { summarize } from '@repscope/core/results/store.ts';
 import { makeResult } from '../support/results.ts';
 
@@ -28,16 +28,6 @@ it('writes a report that no value can break out of', async () => {
   expect(html).not.toContain('<script>alert(1)');
   const data = /id="repscope-result">(.*?)<\/script>/s.exec(html)?.[1];
   expect(JSON.parse(data!)).toMatchObject({ result: { warnings: result.warnings } });
-});
-
-it.each([
-  [0.513456, '0.513'],
-  [null, 'n/a'],
-  [0.00001, '1.0e-5'],
-  [1234.5, '1235'],
-  [12, '12'],
-])('writes %s as %s', (value, expected) => {
-  expect(shortNumber(value)).toBe(expected);
 });
 
 it('sums up profiles and matrices in one line', () => {

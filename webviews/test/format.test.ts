@@ -1,12 +1,8 @@
 import { expect, test } from 'vitest';
 import {
-  baseName,
   fitLabels,
-  formatBytes,
-  formatCount,
   formatDuration,
   formatNumber,
-  formatShape,
   shorten,
   shortenLabels,
   thinning,
@@ -27,37 +23,11 @@ test.each([
   expect(formatNumber(value)).toBe(text);
 });
 
-test.each([
-  [0, '0'],
-  [950, '950'],
-  [22_713_216, '22.7M'],
-  [999_600, '1M'],
-  [1_500_000_000, '1.5B'],
-])('formatCount(%s) is %s', (value, text) => {
-  expect(formatCount(value)).toBe(text);
-});
-
-test('bytes count in powers of 1024', () => {
-  expect(formatBytes(1023)).toBe('1023 B');
-  expect(formatBytes(1536)).toBe('1.5 KiB');
-  expect(formatBytes(90_868_376)).toBe('86.7 MiB');
-});
-
 test('a duration never reads 60 s', () => {
   expect(formatDuration(312.4)).toBe('312 ms');
   expect(formatDuration(1840)).toBe('1.8 s');
   expect(formatDuration(59_960)).toBe('1 min 0 s');
   expect(formatDuration(125_000)).toBe('2 min 5 s');
-});
-
-test('shapes name unknown dimensions', () => {
-  expect(formatShape(['batch', null, 384])).toBe('batch × ? × 384');
-  expect(formatShape(undefined)).toBe('');
-});
-
-test('base names of folders and of both kinds of path', () => {
-  expect(baseName('/a/b/model.onnx')).toBe('model.onnx');
-  expect(baseName('C:\\models\\minilm\\')).toBe('minilm');
 });
 
 test('a long label loses its middle', () => {

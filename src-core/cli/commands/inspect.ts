@@ -1,8 +1,9 @@
 import { locateModel } from '../../models/locate.ts';
 import { openModel } from '../../models/open.ts';
+import { formatBytes, formatCount, formatShape } from '../../results/format.ts';
 import type { ModelOutline, ValueInfo } from '../../models/model.ts';
 import type { Command } from '../command.ts';
-import { byteSize, count, table } from '../table.ts';
+import { table } from '../table.ts';
 
 export const inspect: Command = {
   name: 'inspect',
@@ -17,17 +18,14 @@ export const inspect: Command = {
   },
 };
 
-const shapeOf = (shape: ValueInfo['shape'] | undefined) =>
-  shape ? shape.map((dimension) => dimension ?? '?').join(' × ') : '?';
-
 function showOutline(outline: ModelOutline): string {
-  const dtypes = Object.entries(outline.dtypes).map(([name, n]) => `${count(n)} ${name}`);
-  const value = ({ name, dtype, shape }: ValueInfo) => `${name} ${dtype} [${shapeOf(shape)}]`;
+  const dtypes = Object.entries(outline.dtypes).map(([name, n]) => `${formatCount(n)} ${name}`);
+  const value = ({ name, dtype, shape }: ValueInfo) => `${name} ${dtype} [${formatShape(shape)}]`;
   const facts = [
     ['path', outline.path],
     ['format', [outline.format, outline.architecture].filter(Boolean).join(', ')],
-    ['size', byteSize(outline.bytes)],
-    ['parameters', `${count(outline.parameters)} (${dtypes.join(', ')})`],
+    ['size', formatBytes(outline.bytes)],
+    ['parameters', `${formatCount(outline.parameters)} (${dtypes.join(', ')})`],
     ['inputs', outline.inputs.map(value).join('; ')],
     ['outputs', outline.outputs.map(value).join('; ')],
     ...(outline.runnable ? [] : [['not runnable', outline.notRunnableBecause ?? '']]),
@@ -41,8 +39,8 @@ function showOutline(outline: ModelOutline): string {
       outline.layers.map((layer) => [
         layer.name,
         layer.kind,
-        shapeOf(layer.shape),
-        layer.parameters === undefined ? '' : count(layer.parameters),
+        formatShape(layer.shape),
+        layer.parameters === undefined ? '' : formatCount(layer.parameters),
         layer.default ? 'yes' : '',
       ]),
     ),

@@ -15,30 +15,6 @@ export function formatNumber(value: Real, digits = 4): string {
 /** All the digits there are. */
 export const exact = (value: Real | string): string => (value === null ? 'NaN' : String(value));
 
-/** `22.7M`, `1.5B`, `950`. */
-export function formatCount(value: number): string {
-  const units = ['', 'K', 'M', 'B', 'T'];
-  let index = 0;
-  let scaled = value;
-  while (scaled >= 999.5 && index < units.length - 1) {
-    scaled /= 1000;
-    index++;
-  }
-  return `${index === 0 ? scaled : Number(scaled.toPrecision(3))}${units[index]!}`;
-}
-
-/** Bytes in powers of 1024: `1.5 MiB`. */
-export function formatBytes(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let index = 0;
-  let scaled = bytes;
-  while (scaled >= 1023.5 && index < units.length - 1) {
-    scaled /= 1024;
-    index++;
-  }
-  return `${Number(scaled.toPrecision(index === 0 ? 4 : 3))} ${units[index]!}`;
-}
-
 export function formatDuration(milliseconds: number): string {
   if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
   const seconds = milliseconds / 1000;
@@ -46,13 +22,6 @@ export function formatDuration(milliseconds: number): string {
   const whole = Math.round(seconds);
   return `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
-
-/** A shape as people write it: `1 × tokens × 384`, `?` where a dimension is unknown. */
-export const formatShape = (shape: readonly (number | string | null)[] | undefined): string =>
-  shape === undefined ? '' : shape.map((size) => size ?? '?').join(' × ');
-
-/** The last part of a path, for labels. */
-export const baseName = (path: string): string => /([^/\\]+)[/\\]*$/.exec(path)?.[1] ?? path;
 
 /** At most `length` characters, the middle given up first, since layer names differ at their ends. */
 export function shorten(label: string, length: number): string {

@@ -1,5 +1,5 @@
 import type { LayerInfo } from '@repscope/core/models/model.ts';
-import { formatCount, formatShape } from './format.ts';
+import { formatCount, formatShape } from '@repscope/core/results/format.ts';
 
 export type SortKey = 'order' | 'name' | 'kind' | 'shape' | 'parameters';
 
