@@ -4,37 +4,38 @@ import { UserError } from '../errors.ts';
 
 type Damage = (bytes: Uint8Array) => Uint8Array;
 
-const position = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
-const at = (bytes: Uint8Array, share: number) => Math.floor(share * bytes.length);
+/** Taken modulo the length, so that all places are about as likely. */
+const position = fc.nat();
+const at = (bytes: Uint8Array, place: number) => (bytes.length === 0 ? 0 : place % bytes.length);
 
 const setByte = fc.tuple(position, fc.integer({ min: 0, max: 255 })).map(
-  ([share, value]): Damage =>
+  ([place, value]): Damage =>
     (bytes) =>
-      bytes.length === 0 ? bytes : bytes.with(at(bytes, share), value),
+      bytes.length === 0 ? bytes : bytes.with(at(bytes, place), value),
 );
 const truncate = position.map(
-  (share): Damage =>
+  (place): Damage =>
     (bytes) =>
-      bytes.slice(0, at(bytes, share)),
+      bytes.slice(0, at(bytes, place)),
 );
 const repeat = fc
   .tuple(position, fc.integer({ min: 1, max: 64 }))
-  .map(([share, length]): Damage => (bytes) => {
-    const start = at(bytes, share);
+  .map(([place, length]): Damage => (bytes) => {
+    const start = at(bytes, place);
     const part = bytes.slice(start, start + length);
     return Uint8Array.from([...bytes.slice(0, start), ...part, ...bytes.slice(start)]);
   });
 const overwrite = fc
   .tuple(position, fc.constantFrom(0x00, 0x7f, 0x80, 0xff), fc.integer({ min: 2, max: 10 }))
   .map(
-    ([share, value, length]): Damage =>
+    ([place, value, length]): Damage =>
       (bytes) =>
-        bytes.slice().fill(value, at(bytes, share), at(bytes, share) + length),
+        bytes.slice().fill(value, at(bytes, place), at(bytes, place) + length),
   );
 
 /** Sound bytes with one to four random damages; `head` gives the part where damage matters most. */
 export function damaged(file: Uint8Array, head = 1): fc.Arbitrary<Uint8Array> {
-  // Buffer's own slice would share memory.
+  // Buffer's own slice would place memory.
   const sound = new Uint8Array(file);
   const damages = fc.oneof(setByte, setByte, truncate, repeat, overwrite);
   const split = Math.ceil(sound.length * head);
