@@ -8,6 +8,15 @@ import type { KernelSums, Pair, Tick, Tile } from './kernel-sums.ts';
 /** Elements of one block of permuted matrices. */
 const blockElements = 1 << 20;
 
+/** Orders of the samples, drawn when they are needed. */
+export interface Permutations {
+  readonly count: number;
+  next(this: void): Int32Array;
+}
+
+/** Orders drawn together at the least, so that fixed matrices are not copied for each. */
+const leastGroup = 64;
+
 /**
  * HSIC of each pair after the samples of its second kernel are permuted: result[pair][draw].
  * Permuting leaves HSIC(K, K) as it is, so that the numerator is all that changes.
@@ -17,35 +26,39 @@ export async function permutedHsic(
   { n, matrices }: CentredMatrices,
   pairs: readonly Pair[],
   estimator: Estimator,
-  permutations: readonly Int32Array[],
+  { count, next }: Permutations,
   tick: Tick,
 ): Promise<Float64Array[]> {
   const left = [...new Set(pairs.map(([i]) => i))];
   const right = [...new Set(pairs.map(([, j]) => j))];
-  const answer = pairs.map(() => new Float64Array(permutations.length));
+  const answer = pairs.map(() => new Float64Array(count));
   const wide = Math.max(left.length, right.length);
   const rows = Math.max(1, Math.min(n, Math.floor(blockElements / (n * wide))));
   const batch = Math.max(1, Math.floor(blockElements / (rows * n * right.length)));
-  const buffer = new Float64Array(Math.min(batch, permutations.length) * right.length * rows * n);
-  for (const [start, end] of blocks(n, rows)) {
-    const size = (end - start) * n;
-    const fixed = new Float64Array(left.length * size);
-    left.forEach((i, k) => fixed.set(matrices[i]!.subarray(start * n, end * n), k * size));
-    for (const [first, last] of blocks(permutations.length, batch)) {
-      const moved = buffer.subarray(0, (last - first) * right.length * size);
-      let at = 0;
-      for (const order of permutations.slice(first, last)) {
-        for (const j of right) at = gather(matrices[j]!, n, order, start, end, moved, at);
-      }
-      const products = await dots(engine, size, fixed, moved);
-      const width = (last - first) * right.length;
-      pairs.forEach(([i, j], pair) => {
-        for (let draw = first; draw < last; draw++) {
-          const column = (draw - first) * right.length + right.indexOf(j);
-          answer[pair]![draw]! += products[left.indexOf(i) * width + column]!;
+  const buffer = new Float64Array(Math.min(batch, count) * right.length * rows * n);
+  // A group of orders at a time is drawn and kept for all blocks of rows.
+  for (const [from, to] of blocks(count, Math.max(batch, leastGroup))) {
+    const orders = Array.from({ length: to - from }, next);
+    for (const [start, end] of blocks(n, rows)) {
+      const size = (end - start) * n;
+      const fixed = new Float64Array(left.length * size);
+      left.forEach((i, k) => fixed.set(matrices[i]!.subarray(start * n, end * n), k * size));
+      for (const [first, last] of blocks(to - from, batch)) {
+        const moved = buffer.subarray(0, (last - first) * right.length * size);
+        let at = 0;
+        for (const order of orders.slice(first, last)) {
+          for (const j of right) at = gather(matrices[j]!, n, order, start, end, moved, at);
         }
-      });
-      await tick(((end - start) / n) * ((last - first) / permutations.length));
+        const products = await dots(engine, size, fixed, moved);
+        const width = (last - first) * right.length;
+        pairs.forEach(([i, j], pair) => {
+          for (let draw = first; draw < last; draw++) {
+            const column = (draw - first) * right.length + right.indexOf(j);
+            answer[pair]![from + draw]! += products[left.indexOf(i) * width + column]!;
+          }
+        });
+        await tick(((end - start) / n) * ((last - first) / count));
+      }
     }
   }
   const scale = innerScale(n, estimator);

@@ -5,7 +5,7 @@ import { blocks, type Range } from '../blocks.ts';
 import type { CheckedRows } from '../layers.ts';
 import { Random } from '../random.ts';
 import { CentredMatrices, hsic, type Estimator } from './hsic.ts';
-import { BootstrapHsic, permutedHsic } from './hsic-resampling.ts';
+import { BootstrapHsic, permutedHsic, type Permutations } from './hsic-resampling.ts';
 import {
   featureFormIsCheaper,
   featureSums,
@@ -117,7 +117,7 @@ export async function hsicTerms(
     );
     const wanted = {
       estimator: settings.estimator,
-      permutations: Array.from({ length: settings.permutations }, () => order.permutation(size)),
+      permutations: { count: settings.permutations, next: () => order.permutation(size) },
       // Minibatches are themselves what is resampled.
       bootstrap: whole ? settings.bootstrap : 0,
       random: resample,
@@ -171,7 +171,7 @@ async function kernelsOf(
 
 interface Wanted {
   estimator: Estimator;
-  permutations: readonly Int32Array[];
+  permutations: Permutations;
   bootstrap: number;
   random: Random;
 }
@@ -186,13 +186,13 @@ async function rangeTerms(
 ): Promise<RangeTerms> {
   const { pairs, targets } = plan;
   const n = range[1] - range[0];
-  const resampling = permutations.length > 0 || bootstrap > 0;
+  const resampling = permutations.count > 0 || bootstrap > 0;
   if (!resampling && featureFormIsCheaper(kernels, pairs, n)) {
     const sums = await featureSums(engine, kernels, pairs, range, tick);
     const observed = Float64Array.from(pairs, (pair, index) => hsic(sums, pair, index, estimator));
     return { observed, permuted: targets.map(() => new Float64Array()), resampled: [] };
   }
-  const matrices = permutations.length > 0 ? new CentredMatrices(n, kernels.length) : undefined;
+  const matrices = permutations.count > 0 ? new CentredMatrices(n, kernels.length) : undefined;
   const resamples = Array.from(
     blocks(bootstrap, drawsPerCall),
     ([first, last]) => new BootstrapHsic(engine, n, kernels.length, pairs, last - first, random),

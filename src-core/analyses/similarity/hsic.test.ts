@@ -76,7 +76,9 @@ test.each(estimators)('%s HSIC of permuted samples is that of permuted rows', as
   await matrices.centre(sums, estimator, noTick);
   const random = new Random(7);
   const orders = Array.from({ length: 5 }, () => random.permutation(n));
-  const [draws] = await permutedHsic(engine, matrices, [[0, 1]], estimator, orders, noTick);
+  const drawn = orders.values();
+  const permutations = { count: orders.length, next: () => drawn.next().value! };
+  const [draws] = await permutedHsic(engine, matrices, [[0, 1]], estimator, permutations, noTick);
   for (const [draw, order] of orders.entries()) {
     const moved = kernel(Array.from(order, (row) => y[row]!));
     const direct = await gramSums(engine, [kernels[0]!, moved], [[0, 1]], [0, n], noTick);
