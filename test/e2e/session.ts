@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { copyDemo } from '../demo.ts';
 import { startEditor, type Editor } from '../vscode/editor.ts';
+import { editorAddress } from '../vscode/server.ts';
 import { Workbench } from './workbench.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -17,6 +18,8 @@ export interface Session {
   /** Errors and refused loads that our pages reported. */
   pageProblems: string[];
   screenshot(name: string): Promise<void>;
+  /** Load the window anew as the user left it. */
+  reopen(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -54,6 +57,10 @@ export async function startSession(file: string): Promise<Session> {
     workbench: new Workbench(editor.page),
     async screenshot(name) {
       await editor.page.screenshot({ path: join(screenshots, `${name}.png`) });
+    },
+    async reopen() {
+      await editor.page.goto(editorAddress(new URL(editor.url).origin, folder));
+      await editor.page.locator('.monaco-workbench .part.editor').waitFor();
     },
     async stop() {
       await editor.stop();
