@@ -1,9 +1,10 @@
-import type { Progress } from '../jobs/messages.ts';
+import type { Job, JobAnswer, Progress } from '../jobs/messages.ts';
+import type { Invocation } from './command.ts';
 
 const barWidth = 24;
 
 /** Progress on stderr: a bar that redraws itself on a terminal, else a line per ten per cent. */
-export class ProgressBar {
+class ProgressBar {
   readonly #stream: NodeJS.WriteStream;
   #lastTenth = -1;
   #lastMessage = '';
@@ -34,5 +35,18 @@ export class ProgressBar {
   clear(): void {
     if (this.#drawn) this.#stream.write('\r\u001b[2K');
     this.#drawn = false;
+  }
+}
+
+/** Run a job in the worker with its progress on stderr. */
+export async function runWithProgress<J extends Job>(
+  { runner, signal }: Invocation,
+  job: J,
+): Promise<JobAnswer<J>> {
+  const bar = new ProgressBar();
+  try {
+    return await runner.run(job, { signal, onProgress: bar.update });
+  } finally {
+    bar.clear();
   }
 }

@@ -3,7 +3,7 @@ import { UserError } from '../../errors.ts';
 import { captureFlags, captureOptions, captureUsage, parseSettings } from '../capture-flags.ts';
 import { text, type Command } from '../command.ts';
 import { finishRun } from '../finish-run.ts';
-import { ProgressBar } from '../progress.ts';
+import { runWithProgress } from '../progress.ts';
 
 export const analyze: Command = {
   name: 'analyze',
@@ -18,29 +18,20 @@ export const analyze: Command = {
   },
   arity: [2, Infinity],
   async run(invocation) {
-    const { positionals, flags, runner, signal } = invocation;
+    const { positionals, flags } = invocation;
     const [analysis = '', ...inputs] = positionals;
     const definition = findAnalysis(analysis);
     if (text(flags['labels']) !== undefined) {
       throw new UserError('usage', '--labels', `${definition.id} takes no labels`, 'leave it out');
     }
-    const bar = new ProgressBar();
-    try {
-      const result = await runner.run(
-        {
-          kind: 'analyze',
-          analysis: definition.id,
-          inputs,
-          params: parseSettings(flags['set']),
-          cwd: process.cwd(),
-          ...captureOptions(flags),
-        },
-        { signal, onProgress: bar.update },
-      );
-      bar.clear();
-      await finishRun(result, invocation);
-    } finally {
-      bar.clear();
-    }
+    const result = await runWithProgress(invocation, {
+      kind: 'analyze',
+      analysis: definition.id,
+      inputs,
+      params: parseSettings(flags['set']),
+      cwd: process.cwd(),
+      ...captureOptions(flags),
+    });
+    await finishRun(result, invocation);
   },
 };

@@ -1,7 +1,7 @@
 import { UserError } from '../../errors.ts';
 import { captureFlags, captureOptions, captureUsage } from '../capture-flags.ts';
 import { text, type Command } from '../command.ts';
-import { ProgressBar } from '../progress.ts';
+import { runWithProgress } from '../progress.ts';
 import { table } from '../table.ts';
 
 export const capture: Command = {
@@ -10,30 +10,22 @@ export const capture: Command = {
   summary: 'write the activations of layers over a probe set',
   options: { ...captureFlags, out: { type: 'string' } },
   arity: [1, 1],
-  async run({ positionals, flags, runner, signal, print, note }) {
+  async run(invocation) {
+    const { positionals, flags, print, note } = invocation;
     const out = text(flags['out']);
     if (out === undefined) {
       throw new UserError('usage', 'capture', 'no file to write', 'add --out FILE.safetensors');
     }
-    const bar = new ProgressBar();
-    try {
-      const written = await runner.run(
-        {
-          kind: 'capture',
-          input: positionals[0]!,
-          out,
-          cwd: process.cwd(),
-          ...captureOptions(flags),
-        },
-        { signal, onProgress: bar.update },
-      );
-      bar.clear();
-      for (const warning of written.warnings) note(`warning: ${warning}`);
-      const rows = written.layers.map(({ name, shape }) => [name, shape.join(' × ')]);
-      print(table(['layer', 'samples × units'], rows));
-      note(`written to ${out}`);
-    } finally {
-      bar.clear();
-    }
+    const written = await runWithProgress(invocation, {
+      kind: 'capture',
+      input: positionals[0]!,
+      out,
+      cwd: process.cwd(),
+      ...captureOptions(flags),
+    });
+    for (const warning of written.warnings) note(`warning: ${warning}`);
+    const rows = written.layers.map(({ name, shape }) => [name, shape.join(' × ')]);
+    print(table(['layer', 'samples × units'], rows));
+    note(`written to ${out}`);
   },
 };

@@ -1,7 +1,7 @@
 import { captureFlags, captureOptions, captureUsage, parseSettings } from '../capture-flags.ts';
 import type { Command } from '../command.ts';
 import { finishRun } from '../finish-run.ts';
-import { ProgressBar } from '../progress.ts';
+import { runWithProgress } from '../progress.ts';
 
 export const compare: Command = {
   name: 'compare',
@@ -15,24 +15,15 @@ export const compare: Command = {
   },
   arity: [2, 2],
   async run(invocation) {
-    const { positionals, flags, runner, signal } = invocation;
+    const { positionals, flags } = invocation;
     const [first = '', second = ''] = positionals;
-    const bar = new ProgressBar();
-    try {
-      const result = await runner.run(
-        {
-          kind: 'compare',
-          inputs: [first, second],
-          params: parseSettings(flags['set']),
-          cwd: process.cwd(),
-          ...captureOptions(flags),
-        },
-        { signal, onProgress: bar.update },
-      );
-      bar.clear();
-      await finishRun(result, invocation);
-    } finally {
-      bar.clear();
-    }
+    const result = await runWithProgress(invocation, {
+      kind: 'compare',
+      inputs: [first, second],
+      params: parseSettings(flags['set']),
+      cwd: process.cwd(),
+      ...captureOptions(flags),
+    });
+    await finishRun(result, invocation);
   },
 };
