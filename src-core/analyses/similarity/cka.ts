@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { AnalysisContext, AnalysisDefinition } from '../definition.ts';
+import type { AnalysisContext, AnalysisDefinition, Side } from '../definition.ts';
 import { checkRows, pairSides, pairValue, type CheckedRows, type LayerPair } from '../layers.ts';
 import { bootstrap, permutations, seed } from '../parameters.ts';
 import { intervalLevel, nullSummary, percentileInterval, real } from '../statistics.ts';
@@ -61,8 +61,8 @@ Interval: 2.5 % and 97.5 % percentiles over resamples of the samples with replac
 
   async run(sides, settings, context) {
     const pair = pairSides(sides);
-    const rows = await checkAll(pair.rows, context);
-    const columns = pair.self ? rows : await checkAll(pair.columns, context);
+    const rows = await checkAll(pair.rows, sides[0]!, pair, context);
+    const columns = pair.self ? rows : await checkAll(pair.columns, sides[1]!, pair, context);
     const layers = pair.self ? rows : [...rows, ...columns];
     const plan = planPairs(rows.length, columns.length, pair.self);
     warnOf(rows, columns, settings, context);
@@ -131,9 +131,19 @@ Interval: 2.5 % and 97.5 % percentiles over resamples of the samples with replac
   },
 };
 
-async function checkAll(layers: LayerPair['rows'], context: AnalysisContext) {
+async function checkAll(
+  layers: LayerPair['rows'],
+  side: Side,
+  { self }: LayerPair,
+  context: AnalysisContext,
+) {
   const checked: CheckedRows[] = [];
-  for (const layer of layers) checked.push(await checkRows(layer, context, leastSamples));
+  for (const layer of layers) {
+    const rows = await checkRows(layer, context, leastSamples);
+    // Two models may have layers of one name: warnings then say whose.
+    const label = side.layered && !self ? `${side.name} ${rows.label}` : rows.label;
+    checked.push({ ...rows, label });
+  }
   return checked;
 }
 
