@@ -10,7 +10,7 @@ export async function eventually<T>(what: string, probe: () => Promise<T | undef
   await expect
     .poll(async () => Boolean((last = await probe())), {
       timeout: PATIENCE_MS,
-      interval: 200,
+      interval: 250,
       message: what,
     })
     .toBe(true);
@@ -159,9 +159,16 @@ export class Workbench {
     });
   }
 
-  /** Row of a tree in the side bar. */
-  treeItem(text: string | RegExp): Locator {
-    return this.page.locator('.pane-body .monaco-list-row', { hasText: text }).first();
+  /** Select a row of a tree in the side bar, once all rows have come to rest. */
+  async select(text: string | RegExp): Promise<void> {
+    const rows = this.page.locator('.pane-body .monaco-list-row');
+    let seen = '';
+    await eventually('a tree at rest', async () => {
+      const before = seen;
+      seen = (await rows.allInnerTexts()).join('\n');
+      return seen === before && (await rows.filter({ hasText: text }).count()) > 0;
+    });
+    await rows.filter({ hasText: text }).first().click();
   }
 
   async useTheme(name: string): Promise<void> {
