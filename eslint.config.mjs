@@ -7,7 +7,9 @@ export default tseslint.config(
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     plugins: { repscope: boundaries },
-    languageOptions: { parserOptions: { projectService: true } },
+    languageOptions: {
+      parserOptions: { projectService: { allowDefaultProject: ['vitest.config.ts'] } },
+    },
     rules: {
       'repscope/boundaries': 'error',
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],

@@ -16,7 +16,7 @@ const none = { passed: 0, failed: 0, skipped: 0 };
 const vitest = (report, ...args) => [
   join(modules, 'vitest', 'vitest.mjs'),
   'run',
-  ...['--reporter=default', '--reporter=json', `--outputFile.json=${join(reports, report)}`],
+  ...['--reporter=json', `--outputFile.json=${join(reports, report)}`],
   ...args,
 ];
 
@@ -30,12 +30,16 @@ const stages = [
   },
   { name: 'build', args: ['scripts/build.mjs'] },
   { name: 'sentence encoder', args: ['scripts/fetch-minilm.mjs'], optional: true },
-  { name: 'unit tests', args: vitest('unit.json'), count: () => vitestCounts('unit.json') },
+  {
+    name: 'unit tests',
+    args: vitest('unit.json', '--reporter=default'),
+    count: () => vitestCounts('unit.json'),
+  },
   { name: 'package', args: ['scripts/package.mjs'] },
   { name: 'tests inside VS Code', args: ['test/host/run.ts'], count: hostCounts },
   {
     name: 'end-to-end tests',
-    args: vitest('e2e.json', '--config', 'test/e2e/vitest.config.ts'),
+    args: vitest('e2e.json', '--reporter=verbose', '--config', 'test/e2e/vitest.config.ts'),
     count: () => vitestCounts('e2e.json'),
   },
 ];

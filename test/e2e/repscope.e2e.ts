@@ -25,8 +25,9 @@ afterEach(async ({ task }) => {
 
 afterAll(() => session.stop());
 
-/** From the palette to the last question before the run. */
+/** From the palette, with the cursor in code, to the last question before the run. */
 async function chooseAnalysis(id: string): Promise<void> {
+  await workbench.run('View: Focus First Editor Group');
   await workbench.run('Repscope: Analyze Model…');
   await workbench.pick(model);
   await workbench.pickDescribed(id);
