@@ -7,6 +7,9 @@ export const formatNames: Record<ModelFormat, string> = {
   onnx: 'ONNX',
   huggingface: 'Hugging Face',
   safetensors: 'safetensors',
+  gguf: 'GGUF',
+  torch: 'PyTorch',
+  keras: 'Keras',
 };
 
 /** The element type that most parameters have. */

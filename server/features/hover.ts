@@ -16,6 +16,9 @@ const formats: Record<ModelOutline['format'], string> = {
   onnx: 'ONNX',
   huggingface: 'Hugging Face checkpoint',
   safetensors: 'safetensors',
+  gguf: 'GGUF',
+  torch: 'PyTorch checkpoint',
+  keras: 'Keras',
 };
 
 /** The model's card. Undefined where the reference leads to no model. */

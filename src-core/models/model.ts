@@ -1,8 +1,12 @@
 import type { DType } from '../tensor/dtype.ts';
+import type { BlockType } from '../tensor/gguf-blocks.ts';
+
+/** How a tensor's elements are stored: one by one, or in quantised blocks. */
+export type ElementType = DType | BlockType;
 
 export interface TensorInfo {
   name: string;
-  dtype: DType;
+  dtype: ElementType;
   shape: number[];
   /** Size in the file, in bytes. */
   bytes: number;
@@ -29,11 +33,13 @@ export interface LayerInfo {
   shape?: (number | string | null)[];
   /** Weights that this layer alone owns. */
   parameters?: number;
+  /** The model inputs that the value needs; all of them where absent. */
+  inputs?: string[];
   /** True for layers analysed when the user names none. */
   default: boolean;
 }
 
-export type ModelFormat = 'onnx' | 'huggingface' | 'safetensors';
+export type ModelFormat = 'onnx' | 'huggingface' | 'safetensors' | 'gguf' | 'torch' | 'keras';
 
 export interface Finding {
   severity: 'info' | 'warning' | 'error';
@@ -54,7 +60,7 @@ export interface ModelOutline {
   bytes: number;
   parameters: number;
   /** Parameter count by element type. */
-  dtypes: Partial<Record<DType, number>>;
+  dtypes: Partial<Record<ElementType, number>>;
   inputs: ValueInfo[];
   outputs: ValueInfo[];
   layers: LayerInfo[];

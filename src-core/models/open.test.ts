@@ -45,7 +45,6 @@ describe('what is not a model is named', () => {
     ['json', '{"error": "Repository not found, or private"}', /is JSON text/],
     ['text', text, /is plain text/],
     ['zeros', new Uint8Array(5000), /holds only zero bytes/],
-    ['gguf', 'GGUF\x03\0\0\0', /is a GGUF model/],
     ['npy', '\x93NUMPY', /is a NumPy array, not a model/],
     ['noise', Uint8Array.of(0xfe, 0xed, 0xfa, 0xce, 1, 2, 3), /neither ONNX nor safetensors/],
   ])('%s', async (name, content, message) => {

@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { openBytes, statFile } from '../bytes/byte-source.ts';
 import { UserError } from '../errors.ts';
+import { openGgufModel } from './formats/gguf.ts';
 import { openHuggingFace } from './formats/huggingface.ts';
 import { openOnnx } from './formats/onnx.ts';
 import { openSafetensorsModel } from './formats/safetensors-model.ts';
@@ -28,6 +29,7 @@ async function openFile(path: string): Promise<Model> {
   const head = await source.read(0, Math.min(headBytes, source.size)).finally(() => source.close());
   const found = sniff(head, source.size);
   if (found.kind === 'onnx') return openOnnx(path);
+  if (found.kind === 'gguf') return openGgufModel(path);
   if (found.kind === 'safetensors') {
     const folder = dirname(path);
     return checkpointFile.test(basename(path)) && existsSync(join(folder, 'config.json'))

@@ -2,6 +2,7 @@
 export type Sniffed =
   | { kind: 'onnx' }
   | { kind: 'safetensors' }
+  | { kind: 'gguf' }
   /** Something else: what, and the way out. */
   | { kind: 'other'; what: string; remedy: string };
 
@@ -14,7 +15,7 @@ const again = 'download it again';
 
 const signatures: readonly { at: number; bytes: string; is: Sniffed }[] = [
   { at: 0, bytes: '\x93NUMPY', is: other('is a NumPy array, not a model') },
-  { at: 0, bytes: 'GGUF', is: other('is a GGUF model', 'convert it to safetensors or ONNX') },
+  { at: 0, bytes: 'GGUF', is: { kind: 'gguf' } },
   { at: 0, bytes: '\x89HDF', is: other('is an HDF5 file', 'export the model to ONNX') },
   { at: 4, bytes: 'TFL3', is: other('is a TensorFlow Lite model', 'convert it to ONNX') },
   { at: 4, bytes: 'ORTM', is: other('is an onnxruntime .ort file', 'name the .onnx file') },

@@ -5,10 +5,13 @@ import { UserError } from '../errors.ts';
 import { elementCount, floatsFor, isNumeric } from './convert.ts';
 import type { DType } from './dtype.ts';
 import { parseJson, readJsonMatrix, readSmallFile } from './json-matrix.ts';
+import type { BlockType } from './gguf-blocks.ts';
 import type { Floats } from './matrix.ts';
 import { readNpyHeader, readNpyRows, readNpyStrings } from './npy.ts';
 import { missingKey, openNpz } from './npz.ts';
+import { openWeights } from './open-weights.ts';
 import { readSafetensorsHeader, readSafetensorsRows } from './safetensors.ts';
+import { isBlockType } from './weight-file.ts';
 
 /** A matrix in a file, read by row range. */
 export interface MatrixFile extends NamedRows {
@@ -19,30 +22,39 @@ export interface MatrixFile extends NamedRows {
 
 interface Spec {
   path: string;
-  kind: 'npy' | 'npz' | 'safetensors' | 'json';
+  kind: 'npy' | 'npz' | 'safetensors' | 'json' | 'weights';
   key: string;
 }
 
+const kinds: Readonly<Record<string, Spec['kind']>> = {
+  npy: 'npy',
+  npz: 'npz',
+  safetensors: 'safetensors',
+  json: 'json',
+};
+
 function parseSpec(spec: string): Spec | undefined {
-  const match = /^(.*\.(npy|json|npz|safetensors))(?:#(.*))?$/is.exec(spec);
+  const match =
+    /^(.*\.(npy|json|npz|safetensors|gguf|pt|pth|bin|ckpt|h5|hdf5|keras))(?:#(.*))?$/is.exec(spec);
   if (!match) return undefined;
-  const [, path, kind, key] = match;
-  return { path: path!, kind: kind!.toLowerCase() as Spec['kind'], key: key ?? '' };
+  const [, path, ending, key] = match;
+  return { path: path!, kind: kinds[ending!.toLowerCase()] ?? 'weights', key: key ?? '' };
 }
 
 /**
- * Whether `spec` names a matrix: `a.npy`, `b.npz#key`, `c.safetensors#key`, `d.json`. A safetensors
- * file without a key is a model.
+ * Whether `spec` names a matrix: `a.npy`, `b.npz#key`, `c.safetensors#key`, `d.json`, or a tensor of
+ * a GGUF, PyTorch or Keras file. A file of weights without a key is a model.
  */
 export function isMatrixSpec(spec: string): boolean {
   const parsed = parseSpec(spec);
   if (!parsed) return false;
-  return parsed.kind === 'safetensors' ? parsed.key !== '' : !/config\.json$/i.test(parsed.path);
+  if (parsed.kind === 'safetensors' || parsed.kind === 'weights') return parsed.key !== '';
+  return !/config\.json$/i.test(parsed.path);
 }
 
 /** An array in a file, whatever its container. */
 interface StoredArray {
-  dtype: DType;
+  dtype: DType | BlockType;
   shape: readonly number[];
   rows(start: number, end: number): Promise<Floats>;
   strings(): Promise<string[]>;
@@ -104,6 +116,18 @@ async function openArray({ path, kind, key }: Spec): Promise<StoredArray> {
           close: () => source.close(),
         };
       });
+    case 'weights':
+      return opening(await openWeights(path), (file) => {
+        const tensor = file.tensors.get(chooseKey(path, key, [...file.tensors.keys()]))!;
+        const width = elementCount(tensor.shape.slice(1));
+        return Promise.resolve({
+          dtype: tensor.dtype,
+          shape: tensor.shape,
+          rows: (start, end) => tensor.elements(start * width, end * width),
+          strings: noStrings(`${path}#${tensor.name}`),
+          close: () => file.close(),
+        });
+      });
     case 'json': {
       const matrix = await readJsonMatrix(path);
       return {
@@ -125,7 +149,7 @@ function located(spec: string, cwd: string): Spec {
     'usage',
     spec,
     'is not the name of a matrix',
-    'give a.npy, b.npz#key, c.safetensors#key or d.json',
+    'give a.npy, d.json, or a tensor as b.npz#key, c.safetensors#key, e.gguf#key or f.pt#key',
   );
 }
 
@@ -145,7 +169,8 @@ export async function openMatrix(spec: string, cwd: string): Promise<MatrixFile>
     await array.close();
     throw error;
   };
-  if (!isNumeric(array.dtype)) {
+  const { dtype } = array;
+  if (!isBlockType(dtype) && !isNumeric(dtype)) {
     return refuse(
       new UserError('unsupported', label, 'does not hold numbers', 'save it as float32'),
     );
@@ -157,7 +182,7 @@ export async function openMatrix(spec: string, cwd: string): Promise<MatrixFile>
     label,
     n,
     d,
-    dtype: floatsFor(array.dtype),
+    dtype: isBlockType(dtype) ? 'float32' : floatsFor(dtype),
     rows(start, end) {
       if (start < 0 || end < start || end > n) {
         return Promise.reject(new RangeError(`rows ${start} to ${end} of ${n}`));

@@ -24,6 +24,9 @@ const formats: Record<ModelOutline['format'], string> = {
   onnx: 'ONNX',
   huggingface: 'Hugging Face checkpoint',
   safetensors: 'safetensors',
+  gguf: 'GGUF',
+  torch: 'PyTorch checkpoint',
+  keras: 'Keras',
 };
 
 function modelPage(outline: ModelOutline, runs: Runs): HTMLElement {
