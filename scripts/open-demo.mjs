@@ -1,11 +1,15 @@
 // Builds, runs a first analysis in the terminal and opens the demo workspace with the extension
-// loaded: in the desktop editor where `code` is on the PATH, else in one that the browser shows.
+// loaded: in the desktop editor where `code` is on the PATH, else, or with --browser, in one that
+// the browser shows.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
-import { delimiter, join, resolve } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { editorAddress, startServer } from '../test/vscode/server.ts';
+import { packageExtension } from './package.mjs';
 
+const { values: flags } = parseArgs({ options: { browser: { type: 'boolean' } } });
 const root = fileURLToPath(new URL('..', import.meta.url));
 const demo = join(root, 'examples', 'digits');
 const demoFile = join(demo, 'classify.py');
@@ -42,21 +46,17 @@ function openDesktopEditor(code) {
 }
 
 async function openBrowserEditor() {
-  const server = await startServer({
-    state: join(root, 'build', 'start'),
-    log: (line) => console.log(line),
-  });
-  const authority = new URL(server.origin).host;
-  const rootPath = resolve(root).replaceAll('\\', '/');
-  const address = editorAddress(
-    server.origin,
-    demo,
-    [demoFile],
-    [['extensionDevelopmentPath', `vscode-remote://${authority}${rootPath}`]],
-  );
+  // Heeded from before the start: nothing may be left behind.
   const ended = new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, resolve);
   });
+  console.log('Packaging the extension …');
+  const server = await startServer({
+    state: join(root, 'build', 'start'),
+    vsix: await packageExtension(),
+    log: (line) => console.log(line),
+  });
+  const address = editorAddress(server.origin, demo, [demoFile]);
   console.log(`\nVS Code with Repscope and its demo workspace:\n\n  ${address}\n`);
   console.log('Open this address in a browser on this machine. Ctrl-C ends it.');
   await ended;
@@ -70,6 +70,6 @@ node('scripts/fetch-minilm.mjs');
 console.log(`\n$ npx repscope analyze cka ${model}`);
 if (!node('src-core/cli/repscope.mjs', 'analyze', 'cka', model)) process.exitCode = 1;
 
-const code = findCode();
+const code = flags.browser ? undefined : findCode();
 if (code) openDesktopEditor(code);
 else await openBrowserEditor();

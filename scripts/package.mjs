@@ -2,7 +2,6 @@
 //
 // The package is staged from a list of what belongs in it, so nothing else can slip in. It holds
 // native code for one platform; the target `none` holds no native code and only inspects models.
-import { createVSIX } from '@vscode/vsce';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
@@ -30,8 +29,14 @@ const notInManifest = [
   'type',
 ];
 
+/** This platform, or `none` where there is no native code for it. */
+export function hostTarget() {
+  const host = `${process.platform}-${process.arch}`;
+  return targets.includes(host) ? host : 'none';
+}
+
 /** Package for `target` and answer the path of the VSIX. */
-export async function packageExtension(target = `${process.platform}-${process.arch}`) {
+export async function packageExtension(target = hostTarget()) {
   if (target !== 'none' && !targets.includes(target)) {
     throw new Error(`--target ${target}: unknown; one of ${[...targets, 'none'].join(', ')}`);
   }
@@ -43,14 +48,16 @@ export async function packageExtension(target = `${process.platform}-${process.a
   }
   const manifest = await stageExtension(stage, target);
   const name = [manifest.name, ...(target === 'none' ? [] : [target]), manifest.version].join('-');
-  await createVSIX({
-    cwd: stage,
-    packagePath: join(out, `${name}.vsix`),
-    ...(target === 'none' ? {} : { target }),
-    dependencies: false,
-    allowMissingRepository: true,
-    rewriteRelativeLinks: false,
-  });
+  runNode(
+    [
+      join(root, 'node_modules', '@vscode', 'vsce', 'vsce'),
+      ...['package', '--no-dependencies', '--allow-missing-repository'],
+      '--no-rewrite-relative-links',
+      ...['--out', join(out, `${name}.vsix`)],
+      ...(target === 'none' ? [] : ['--target', target]),
+    ],
+    stage,
+  );
   return onlyPackage(out);
 }
 
@@ -62,15 +69,15 @@ async function stageExtension(stage, target) {
   // Nothing is ignored: the stage holds only what belongs in the package.
   await writeFile(join(stage, '.vscodeignore'), '');
   for (const file of files) await cp(join(root, file), join(stage, file), { recursive: true });
-  build(join(stage, 'dist'));
+  runNode([join(root, 'scripts', 'build.mjs'), '--production', '--out', join(stage, 'dist')], root);
   if (target !== 'none') await copyEngine(join(stage, 'dist', 'node_modules'), target);
   return manifest;
 }
 
-function build(out) {
-  const args = [join(root, 'scripts', 'build.mjs'), '--production', '--out', out];
-  const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' });
-  if (status !== 0) throw new Error('the production build failed');
+/** Runs a script of Node to its end; what it prints matters only where it fails. */
+function runNode(args, cwd) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${args[0]} failed\n${stdout}${stderr}`);
 }
 
 /** onnxruntime with the native library of one platform, where dist/worker.mjs finds it. */

@@ -34,7 +34,6 @@ export interface Editor {
 /** Start a VS Code of its own on `folder` and open it in a headless window. */
 export async function startEditor(options: EditorOptions): Promise<Editor> {
   const { folder, files, log = () => undefined } = options;
-  const executablePath = await provideChromium(log);
   const state = await mkdtemp(join(tmpdir(), 'repscope-vscode-'));
   let server: EditorServer | undefined;
   let window: BrowserContext | undefined;
@@ -44,9 +43,9 @@ export async function startEditor(options: EditorOptions): Promise<Editor> {
     await rm(state, { recursive: true, force: true, maxRetries: 5 });
   };
   try {
-    server = await startServer({ ...options, state });
-    window = await openWindow(executablePath, join(state, 'window'));
-    const page = window.pages()[0] ?? (await window.newPage());
+    server = await startServer({ ...options, state, endWithoutWindow: true });
+    window = await openWindow(join(state, 'window'), log);
+    const page = window.pages()[0]!;
     await options.prepare?.(page);
     const payload = options.payload?.(new URL(server.origin).host) ?? [];
     const url = editorAddress(server.origin, folder, files, payload);
@@ -59,9 +58,13 @@ export async function startEditor(options: EditorOptions): Promise<Editor> {
   }
 }
 
-function openWindow(executablePath: string, profile: string): Promise<BrowserContext> {
+/** A headless browser window with a profile of its own in the folder `profile`. */
+export async function openWindow(
+  profile: string,
+  log: (line: string) => void = () => undefined,
+): Promise<BrowserContext> {
   return chromium.launchPersistentContext(profile, {
-    executablePath,
+    executablePath: await provideChromium(log),
     headless: true,
     viewport: { width: 1500, height: 950 },
     args: [

@@ -14,6 +14,8 @@ export interface ServerOptions {
   vsix?: string;
   /** Exposes the test driver to the page. Hides toasts. */
   smokeTestDriver?: boolean;
+  /** Ends by itself minutes after its last window, should whoever started it die before. */
+  endWithoutWindow?: boolean;
   log?: (line: string) => void;
 }
 
@@ -71,6 +73,7 @@ export async function startServer(options: ServerOptions): Promise<EditorServer>
       ...['--port', String(port)],
       '--without-connection-token',
       ...['--telemetry-level', 'off'],
+      ...(options.endWithoutWindow ? ['--enable-remote-auto-shutdown'] : []),
       ...(options.smokeTestDriver ? ['--enable-smoke-test-driver'] : []),
     ],
     {
