@@ -12,6 +12,8 @@ const maxEntries = 100_000;
 export interface ZipArchive {
   /** Entry names, in the order of the directory. */
   readonly names: readonly string[];
+  /** Bytes that an entry says it has, inflated; undefined where there is no such entry. */
+  size(name: string): number | undefined;
   /**
    * One entry's bytes. Stored entries stay in the file; a deflated one is inflated into memory, and
    * refused where that would take more than `maxInflated` bytes.
@@ -50,6 +52,7 @@ export async function openZip(path: string, purpose: ZipPurpose): Promise<ZipArc
     }
     return {
       names: [...entries.keys()],
+      size: (name) => entries.get(name)?.uncompressedSize,
       async entry(name, label, maxInflated) {
         try {
           const entry = entries.get(name);

@@ -11,6 +11,9 @@ const fixtures = fileURLToPath(new URL('../../test/fixtures/', import.meta.url))
 const cnn = join(fixtures, 'onnx', 'cnn.onnx');
 const checkpoint = join(fixtures, 'minilm', 'tiny-f32');
 
+const archive = await readFile(join(fixtures, 'tensors', 'stored.npz'));
+const legacy = await readFile(join(fixtures, 'torch', 'legacy.pt'));
+
 let folder = '';
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'open-'));
@@ -33,8 +36,9 @@ test('content decides, not the name', async () => {
 describe('what is not a model is named', () => {
   const text = 'const x = 1; // a file of source text\n'.repeat(10);
   test.each<[string, string | Uint8Array, RegExp]>([
-    ['zip', 'PK\x03\x04' + 'x'.repeat(40), /is a zip archive; unpack it$/],
-    ['checkpoint', 'PK\x03\x04' + 'archive/data.pkl', /is a PyTorch checkpoint; save it as/],
+    ['zip', archive, /is a zip archive; unpack it$/],
+    ['checkpoint', 'PK\x03\x04' + 'archive/data.pkl', /is not a readable zip archive/],
+    ['legacy', legacy, /the format before PyTorch 1\.6/],
     [
       'pickle',
       Uint8Array.of(0x80, 0x04, 0x95, 0, 0, 0, 0, 0, 0, 0),
@@ -46,7 +50,7 @@ describe('what is not a model is named', () => {
     ['text', text, /is plain text/],
     ['zeros', new Uint8Array(5000), /holds only zero bytes/],
     ['npy', '\x93NUMPY', /is a NumPy array, not a model/],
-    ['noise', Uint8Array.of(0xfe, 0xed, 0xfa, 0xce, 1, 2, 3), /neither ONNX nor safetensors/],
+    ['noise', Uint8Array.of(0xfe, 0xed, 0xfa, 0xce, 1, 2, 3), /of no format that Repscope reads/],
   ])('%s', async (name, content, message) => {
     const bytes = typeof content === 'string' ? Buffer.from(content, 'latin1') : content;
     const path = await place(`${name}.onnx`, bytes);

@@ -3,10 +3,12 @@ import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { openBytes, statFile } from '../bytes/byte-source.ts';
 import { UserError } from '../errors.ts';
+import { archiveKind } from '../tensor/open-weights.ts';
 import { openGgufModel } from './formats/gguf.ts';
 import { openHuggingFace } from './formats/huggingface.ts';
 import { openOnnx } from './formats/onnx.ts';
 import { openSafetensorsModel } from './formats/safetensors-model.ts';
+import { openTorchModel } from './formats/torch.ts';
 import type { Model } from './model.ts';
 import { sniff } from './sniff.ts';
 
@@ -30,6 +32,7 @@ async function openFile(path: string): Promise<Model> {
   const found = sniff(head, source.size);
   if (found.kind === 'onnx') return openOnnx(path);
   if (found.kind === 'gguf') return openGgufModel(path);
+  if (found.kind === 'zip') return openArchive(path);
   if (found.kind === 'safetensors') {
     const folder = dirname(path);
     return checkpointFile.test(basename(path)) && existsSync(join(folder, 'config.json'))
@@ -37,6 +40,11 @@ async function openFile(path: string): Promise<Model> {
       : openSafetensorsModel(path);
   }
   throw new UserError('not-a-model', path, found.what, found.remedy);
+}
+
+async function openArchive(path: string): Promise<Model> {
+  if ((await archiveKind(path)) === 'torch') return openTorchModel(path);
+  throw new UserError('not-a-model', path, 'is a zip archive', 'unpack it');
 }
 
 /** A Hugging Face checkpoint, or a folder with one ONNX or safetensors file. */

@@ -3,10 +3,12 @@ export type Sniffed =
   | { kind: 'onnx' }
   | { kind: 'safetensors' }
   | { kind: 'gguf' }
+  /** An archive; its directory, at the end of the file, says of what. */
+  | { kind: 'zip' }
   /** Something else: what, and the way out. */
   | { kind: 'other'; what: string; remedy: string };
 
-const other = (what: string, remedy = 'name an ONNX or safetensors file'): Sniffed => ({
+const other = (what: string, remedy = 'name a model file'): Sniffed => ({
   kind: 'other',
   what,
   remedy,
@@ -32,12 +34,6 @@ const signatures: readonly { at: number; bytes: string; is: Sniffed }[] = [
   },
 ];
 
-function sniffZip(head: string): Sniffed {
-  return head.includes('data.pkl')
-    ? other('is a PyTorch checkpoint', 'save it as safetensors or export it to ONNX')
-    : other('is a zip archive', 'unpack it');
-}
-
 /** First tags of a ModelProto that writers use: its known fields with their wire types. */
 const modelTags = new Set([0x08, 0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42, 0x72]);
 
@@ -50,7 +46,7 @@ export function sniff(head: Uint8Array, size: number): Sniffed {
   const letters = Buffer.from(head).toString('latin1');
   const known = signatures.find(({ at, bytes }) => letters.startsWith(bytes, at));
   if (known) return known.is;
-  if (letters.startsWith('PK\x03\x04')) return sniffZip(letters);
+  if (letters.startsWith('PK\x03\x04')) return { kind: 'zip' };
   if (head.length >= 9) {
     const length = Buffer.from(head).readBigUInt64LE(0);
     if (head[8] === 0x7b && length < BigInt(Math.max(size, 2 ** 27))) {
@@ -58,6 +54,12 @@ export function sniff(head: Uint8Array, size: number): Sniffed {
     }
   }
   if (head.every((byte) => byte === 0)) return other('holds only zero bytes', again);
+  if (letters.startsWith('\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19')) {
+    return other(
+      'is a PyTorch checkpoint in the format before PyTorch 1.6',
+      'load and save it once with a current PyTorch, or save it as safetensors',
+    );
+  }
   if (/^\x80[\x02-\x05]/.test(letters)) {
     return other('is a pickle, which Repscope never loads', 'save it as safetensors');
   }
@@ -69,5 +71,5 @@ export function sniff(head: Uint8Array, size: number): Sniffed {
   if (isText && /^\s*[[{]/.test(letters)) return other('is JSON text');
   if (isText && head.length >= 16) return other('is plain text');
   if (modelTags.has(head[0] ?? 0)) return { kind: 'onnx' };
-  return other('is neither ONNX nor safetensors', again);
+  return other('is of no format that Repscope reads', again);
 }

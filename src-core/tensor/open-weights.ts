@@ -1,9 +1,26 @@
 import { openBytes } from '../bytes/byte-source.ts';
+import { openZip } from '../bytes/zip.ts';
 import { UserError } from '../errors.ts';
 import { openGguf } from './gguf.ts';
+import { checkpointPickle, openTorch } from './torch.ts';
 import type { WeightFile } from './weight-file.ts';
 
 const headBytes = 8;
+const zipStart = 'PK\x03\x04';
+
+/** What a zip archive is to Repscope. */
+export type ArchiveKind = 'torch' | 'other';
+
+/** @throws UserError `not-a-model` where the archive is damaged. */
+export async function archiveKind(path: string): Promise<ArchiveKind> {
+  const archive = await openZip(path, {
+    noun: 'a readable zip archive',
+    remedy: 'download it again',
+    uncompressed: 'unpack it',
+  });
+  await archive.close();
+  return archive.names.some((name) => checkpointPickle.test(name)) ? 'torch' : 'other';
+}
 
 /**
  * Opens a file of weights, told apart by content.
@@ -16,10 +33,11 @@ export async function openWeights(path: string): Promise<WeightFile> {
     .finally(() => source.close());
   const head = Buffer.from(bytes).toString('latin1');
   if (head.startsWith('GGUF')) return openGguf(path);
+  if (head.startsWith(zipStart) && (await archiveKind(path)) === 'torch') return openTorch(path);
   throw new UserError(
     'not-a-model',
     path,
-    'is not a GGUF file',
-    'name a file of weights, or a matrix as .npy',
+    'holds no tensors that Repscope reads',
+    'name a GGUF or PyTorch file, or a matrix as .npy',
   );
 }

@@ -60,8 +60,8 @@ export async function weightFiles(folder: string): Promise<string[]> {
     throw new UserError(
       'unsupported',
       join(folder, other),
-      'weights are read as safetensors only: a pickle can run code, so Repscope never loads one',
-      `save the model as ${single} (in transformers: save_pretrained)`,
+      'a checkpoint runs from safetensors only',
+      `save the model as ${single} (in transformers: save_pretrained), or name this file to inspect it`,
     );
   }
   throw new UserError(

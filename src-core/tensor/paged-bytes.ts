@@ -1,0 +1,41 @@
+import { stopIfAborted, type ByteSource } from '../bytes/byte-source.ts';
+
+/** A multiple of every element size. */
+const pageBytes = 1 << 14;
+/** 64 MiB in all. */
+const maxPages = 4096;
+
+interface Place {
+  page: Uint8Array;
+  /** Within the page. */
+  position: number;
+}
+
+/** Bytes read in any order, a page at a time; the pages read longest ago are forgotten. */
+export class PagedBytes {
+  readonly #source: ByteSource;
+  readonly #pages = new Map<number, Uint8Array>();
+
+  constructor(source: ByteSource) {
+    this.#source = source;
+  }
+
+  /** Where byte `offset` is, if its page is at hand. */
+  cached(offset: number): Place | undefined {
+    const page = this.#pages.get(Math.floor(offset / pageBytes));
+    return page && { page, position: offset % pageBytes };
+  }
+
+  /** Where byte `offset` is, after its page was read. */
+  async load(offset: number, signal?: AbortSignal): Promise<Place> {
+    stopIfAborted(signal);
+    const number = Math.floor(offset / pageBytes);
+    const start = number * pageBytes;
+    const size = Math.min(pageBytes, this.#source.size - start);
+    const page = await this.#source.read(start, size, signal);
+    const oldest = this.#pages.keys().next();
+    if (this.#pages.size >= maxPages && !oldest.done) this.#pages.delete(oldest.value);
+    this.#pages.set(number, page);
+    return { page, position: offset % pageBytes };
+  }
+}
