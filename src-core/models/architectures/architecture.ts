@@ -41,9 +41,11 @@ export function readConfig<S extends z.ZodType>(
   const parsed = schema.safeParse(config);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  const field = issue?.path.join('.') ?? '';
-  const given = field in config ? JSON.stringify(config[field]) : 'nothing';
-  throw new Unsupported(`config.json has ${field} = ${given}, which is not supported`);
+  const path = issue?.path ?? [];
+  let found: unknown = config;
+  for (const step of path) found = (found as Record<PropertyKey, unknown> | undefined)?.[step];
+  const given = found === undefined ? 'nothing' : JSON.stringify(found);
+  throw new Unsupported(`config.json has ${path.join('.')} = ${given}, which is not supported`);
 }
 
 const floats = new Set<DType>(['float64', 'float32', 'float16', 'bfloat16']);

@@ -107,6 +107,12 @@ function planOf(config: JsonObject, files: WeightFile[]): ArchitecturePlan | str
       ]),
     ),
   );
+  const quantization = config['quantization_config'] as
+    { quant_method?: unknown } | null | undefined;
+  if (quantization) {
+    const method = JSON.stringify(quantization.quant_method);
+    return `config.json has quantization_config.quant_method = ${method}, which is not supported`;
+  }
   try {
     return architecture(config, weights);
   } catch (error) {
