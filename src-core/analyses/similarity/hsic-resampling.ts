@@ -11,7 +11,7 @@ const blockElements = 1 << 20;
 /** Orders of the samples, drawn when they are needed. */
 export interface Permutations {
   readonly count: number;
-  next(this: void): Int32Array;
+  readonly next: () => Int32Array;
 }
 
 /** Orders drawn together at the least, so that fixed matrices are not copied for each. */
