@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { resolveModel } from '../models/resolve.ts';
-import { loadTokenizer } from './tokenizer.ts';
+import { loadTokenizer, type TextTokenizer } from './tokenizer.ts';
 
 const fixtures = fileURLToPath(new URL('../../test/fixtures/tokenizer', import.meta.url));
 
@@ -20,6 +20,15 @@ async function strings(): Promise<string[]> {
   );
 }
 
+/** The ids of a text, padding left out. */
+function realIds(tokenizer: TextTokenizer, text: string, maxLength: number): number[] {
+  const { ids, mask } = tokenizer.encode([text], { maxLength });
+  return Array.from(
+    ids.filter((_, at) => mask[at] === 1n),
+    Number,
+  );
+}
+
 /** Texts whose ids are not those of Python's `tokenizers`, with both. */
 async function deviations(folder: string, expectedFile: string, maxLength: number) {
   const tokenizer = await loadTokenizer(folder);
@@ -28,7 +37,7 @@ async function deviations(folder: string, expectedFile: string, maxLength: numbe
   expect(texts.length).toBeGreaterThanOrEqual(200);
   expect(expected.length).toBe(texts.length);
   return texts.flatMap((text, i) => {
-    const ids = Array.from(tokenizer.encode([text], { maxLength }).ids, Number);
+    const ids = realIds(tokenizer, text, maxLength);
     return ids.join() === expected[i]!.join() ? [] : [{ text, ids, python: expected[i] }];
   });
 }
@@ -36,6 +45,20 @@ async function deviations(folder: string, expectedFile: string, maxLength: numbe
 describe('ids equal those of Python tokenizers', () => {
   test('a small WordPiece tokenizer', async () => {
     expect(await deviations(join(fixtures, 'tiny'), 'tiny.json', 32)).toEqual([]);
+  });
+
+  describe.each(['byte-level', 'byte-level-split', 'metaspace', 'unigram'])('%s', (name) => {
+    test('on strings of many scripts', async () => {
+      expect(await deviations(join(fixtures, name), `${name}.json`, 32)).toEqual([]);
+    });
+
+    test('on texts that hold special tokens', async () => {
+      const tokenizer = await loadTokenizer(join(fixtures, name));
+      const { texts, ...expected } = (await readJson('special-tokens.json')) as {
+        texts: string[];
+      } & Record<string, number[][]>;
+      expect(texts.map((text) => realIds(tokenizer, text, 32))).toEqual(expected[name]);
+    });
   });
 
   test('the tokenizer of the real sentence encoder', async (context) => {
