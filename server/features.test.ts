@@ -19,6 +19,8 @@ const model = fileURLToPath(new URL('../examples/digits/models/mlp-seed0.onnx', 
 
 let folder: string;
 let client: TestClient;
+const fixture = (...parts: string[]) =>
+  fileURLToPath(new URL(`../test/fixtures/${parts.join('/')}`, import.meta.url));
 const at = (...parts: string[]) => join(folder, ...parts);
 
 beforeEach(async () => {
@@ -115,6 +117,20 @@ describe('lenses', () => {
     await start({}, { workspace: { configuration: true } });
     await client.open(at('app.py'), session('"models/mlp.onnx"'));
     expect(await client.lenses(at('app.py'))).toEqual([]);
+  });
+});
+
+describe('weights without a graph', () => {
+  test('GGUF: lens, card and no complaint', async () => {
+    await writeFile(at('models', 'm.gguf'), await readFile(fixture('gguf', 'types.gguf')));
+    await start();
+    const text = 'from llama_cpp import Llama\nLlama(model_path="models/m.gguf")';
+    expect(await client.open(at('app.py'), text)).toEqual([]);
+    const titles = (await client.lenses(at('app.py'))).map((lens) => lens.command?.title);
+    expect(titles.join('\n')).toMatch(/params · 2 layers · Q4_0$/m);
+    const { value } = (await client.hover(at('app.py'), 1, 25))!.contents as { value: string };
+    expect(value).toContain('every type');
+    expect(value).toContain('Not runnable: a GGUF file holds weights');
   });
 });
 
@@ -255,11 +271,32 @@ describe('diagnostics', () => {
   });
 
   test('a format that Repscope does not read is information, and silence off a loader', async () => {
-    await writeFile(at('models', 'm.pt'), 'PK\u0003\u0004 whatever');
+    await writeFile(at('models', 'm.pt'), await readFile(fixture('torch', 'legacy.pt')));
     await start();
     const found = await report('import torch\ntorch.load("models/m.pt")');
     expect(found.map(([severity]) => severity)).toEqual([DiagnosticSeverity.Information]);
     expect(await report('x = "models/m.pt"')).toEqual([]);
+  });
+
+  test('a damaged checkpoint is an error where it is loaded; a string may name any file', async () => {
+    await writeFile(at('models', 'm.pt'), 'PK\u0003\u0004 whatever');
+    await start();
+    const found = await report('import torch\ntorch.load("models/m.pt")');
+    expect(found.map(([severity]) => severity)).toEqual([DiagnosticSeverity.Error]);
+    expect(await report('x = "models/m.pt"')).toEqual([]);
+  });
+
+  test('a pickle that asks to run something', async () => {
+    await writeFile(at('models', 'm.pt'), await readFile(fixture('torch', 'system.pt')));
+    await start();
+    const document = at('app.py');
+    const [found, ...more] = await client.open(document, 'import torch\ntorch.load("models/m.pt")');
+    expect(found).toMatchObject({
+      severity: DiagnosticSeverity.Error,
+      code: 'unsafe-pickle',
+      message: 'models/m.pt: its pickle asks to run posix.system; it was not run',
+    });
+    expect(more).toEqual([]);
   });
 
   test('follow the text as it changes, and go when the document closes', async () => {

@@ -122,7 +122,8 @@ function addModels(index: Scan, folder: string, entries: readonly Dirent[]): voi
   if (isCheckpoint) index.models.add(folder);
   const graphs = files.filter((name) => /\.onnx$/i.test(name));
   // Weights of a checkpoint are not models of their own.
-  for (const name of isCheckpoint ? graphs : [...graphs, ...weights]) {
+  const others = files.filter((name) => /\.(gguf|keras)$/i.test(name));
+  for (const name of isCheckpoint ? graphs : [...graphs, ...weights, ...others]) {
     index.models.add(join(folder, name));
   }
 }

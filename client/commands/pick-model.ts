@@ -60,7 +60,21 @@ async function openDialog(kind: 'files' | 'folders'): Promise<string | undefined
       canSelectFolders: kind === 'folders',
       openLabel: vscode.l10n.t('Choose'),
       ...(kind === 'files'
-        ? { filters: { [vscode.l10n.t('Models')]: ['onnx', 'safetensors'], '*': ['*'] } }
+        ? {
+            filters: {
+              [vscode.l10n.t('Models')]: [
+                'onnx',
+                'safetensors',
+                'gguf',
+                'pt',
+                'pth',
+                'bin',
+                'h5',
+                'keras',
+              ],
+              '*': ['*'],
+            },
+          }
         : {}),
     })) ?? [];
   return chosen?.fsPath;

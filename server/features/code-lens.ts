@@ -2,7 +2,7 @@ import { commands } from '@repscope/core/protocol/language-server.ts';
 import type { CodeLens, Command } from 'vscode-languageserver';
 import { modelName, type ModelCatalog } from '../model-catalog.ts';
 import type { Reference } from '../reference.ts';
-import { isForeignFormat } from '../references/language.ts';
+import { isCommonEnding, isForeignFormat } from '../references/language.ts';
 import type { Runs } from '../runs.ts';
 import { factsLine } from './facts.ts';
 
@@ -25,6 +25,7 @@ export function codeLenses(
   const lines = new Set<string>();
   return references.flatMap(({ mention, path, range }) => {
     if (path === undefined || isForeignFormat(path)) return [];
+    if (isCommonEnding(path) && !mention.loader) return [];
     if (mention.loader ? !mention.loader.loads : loaded.has(path)) return [];
     // The same model twice on a line is told once.
     const line = `${range.start.line} ${path}`;

@@ -5,7 +5,7 @@ import { looksLikeHubId } from '@repscope/core/models/resolve.ts';
 import { DiagnosticSeverity, type Diagnostic } from 'vscode-languageserver';
 import type { ModelCatalog } from '../model-catalog.ts';
 import type { Reference } from '../reference.ts';
-import { isForeignFormat, looksLikeModelFile } from '../references/language.ts';
+import { isCommonEnding, isForeignFormat, looksLikeModelFile } from '../references/language.ts';
 import { nearMiss } from './near-miss.ts';
 
 const source = 'repscope';
@@ -68,7 +68,7 @@ async function ofModel(
     const { code, what, remedy } = error;
     // Fine code may load formats that Repscope does not read.
     const isFormat = code === 'unsupported' || isForeignFormat(path);
-    if (isFormat && !loader) return [];
+    if ((isFormat || isCommonEnding(path)) && !loader) return [];
     const severity = isFormat ? DiagnosticSeverity.Information : DiagnosticSeverity.Error;
     return [diagnostic(reference, severity, code, `${name}: ${what}; ${remedy}`)];
   }

@@ -69,9 +69,14 @@ const modelFile = new RegExp(
   'i',
 );
 
-/** Model formats that Repscope knows of but does not read. */
+/** Formats that Repscope knows of but does not read. */
 export function isForeignFormat(path: string): boolean {
-  return /\.(gguf|pt|pth|bin|h5|keras|tflite|json)$/i.test(path);
+  return /\.(tflite|json)$/i.test(path);
+}
+
+/** Endings that files of every kind have: such a file need not be a model. */
+export function isCommonEnding(path: string): boolean {
+  return /\.(bin|h5|pt|pth)$/i.test(path);
 }
 
 export function looksLikeModelFile(name: string): boolean {

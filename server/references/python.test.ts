@@ -38,6 +38,10 @@ describe('loader calls', () => {
     ['from onnx import load\nload("m")', 'm'],
     ['import torch\ntorch.load("m.pt", map_location="cpu")', 'm.pt'],
     ['from torch import load as torch_load\ntorch_load("m.pth")', 'm.pth'],
+    ['import tensorflow as tf\ntf.keras.models.load_model("m.h5")', 'm.h5'],
+    ['from keras.models import load_model\nload_model(filepath="m.keras")', 'm.keras'],
+    ['from llama_cpp import Llama\nLlama(model_path="m.gguf", n_ctx=512)', 'm.gguf'],
+    ['from gguf import GGUFReader\nGGUFReader("m.gguf")', 'm.gguf'],
     ['from safetensors.torch import load_file\nload_file("m.safetensors")', 'm.safetensors'],
     ['import safetensors.numpy\nsafetensors.numpy.load_file("m.safetensors")', 'm.safetensors'],
     [

@@ -143,7 +143,7 @@ export const python: Language = {
   },
 
   loaderNames:
-    /^(from_pretrained|pipeline|SentenceTransformer|InferenceSession|load|load_model|load_file|safe_open|create_model)$/,
+    /^(from_pretrained|pipeline|SentenceTransformer|InferenceSession|load|load_model|load_file|safe_open|create_model|Llama|GGUFReader)$/,
   loader,
 };
 
@@ -321,6 +321,11 @@ function patternOf(name: string): Pattern | undefined {
   if (last === 'InferenceSession') return firstPath('path_or_bytes');
   if (/^onnx\.(load|load_model)$/.test(name)) return firstPath('f');
   if (name === 'torch.load') return firstPath('f');
+  if (/^(tensorflow\.)?keras\.((models|saving)\.)?load_model$/.test(name)) {
+    return firstPath('filepath');
+  }
+  if (name === 'llama_cpp.Llama') return firstPath('model_path');
+  if (name === 'gguf.GGUFReader') return firstPath('path');
   if (/^safetensors\.\w+\.load_file$/.test(name) || name === 'load_file') {
     return firstPath('filename');
   }

@@ -39,7 +39,7 @@ async function openFile(path: string): Promise<Model> {
       ? openHuggingFace(folder)
       : openSafetensorsModel(path);
   }
-  throw new UserError('not-a-model', path, found.what, found.remedy);
+  throw new UserError(found.code, path, found.what, found.remedy);
 }
 
 async function openArchive(path: string): Promise<Model> {

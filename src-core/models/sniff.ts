@@ -6,10 +6,18 @@ export type Sniffed =
   /** An archive; its directory, at the end of the file, says of what. */
   | { kind: 'zip' }
   /** Something else: what, and the way out. */
-  | { kind: 'other'; what: string; remedy: string };
+  | { kind: 'other'; code: 'not-a-model' | 'unsupported'; what: string; remedy: string };
 
 const other = (what: string, remedy = 'name a model file'): Sniffed => ({
   kind: 'other',
+  code: 'not-a-model',
+  what,
+  remedy,
+});
+/** A model, of a format that is not read. */
+const unread = (what: string, remedy: string): Sniffed => ({
+  kind: 'other',
+  code: 'unsupported',
   what,
   remedy,
 });
@@ -18,9 +26,9 @@ const again = 'download it again';
 const signatures: readonly { at: number; bytes: string; is: Sniffed }[] = [
   { at: 0, bytes: '\x93NUMPY', is: other('is a NumPy array, not a model') },
   { at: 0, bytes: 'GGUF', is: { kind: 'gguf' } },
-  { at: 0, bytes: '\x89HDF', is: other('is an HDF5 file', 'export the model to ONNX') },
-  { at: 4, bytes: 'TFL3', is: other('is a TensorFlow Lite model', 'convert it to ONNX') },
-  { at: 4, bytes: 'ORTM', is: other('is an onnxruntime .ort file', 'name the .onnx file') },
+  { at: 0, bytes: '\x89HDF', is: unread('is an HDF5 file', 'export the model to ONNX') },
+  { at: 4, bytes: 'TFL3', is: unread('is a TensorFlow Lite model', 'convert it to ONNX') },
+  { at: 4, bytes: 'ORTM', is: unread('is an onnxruntime .ort file', 'name the .onnx file') },
   { at: 0, bytes: '\x1f\x8b', is: other('is a gzip archive', 'unpack it') },
   { at: 0, bytes: '7z\xbc\xaf', is: other('is a 7-Zip archive', 'unpack it') },
   { at: 0, bytes: '%PDF', is: other('is a PDF document') },
@@ -55,13 +63,13 @@ export function sniff(head: Uint8Array, size: number): Sniffed {
   }
   if (head.every((byte) => byte === 0)) return other('holds only zero bytes', again);
   if (letters.startsWith('\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19')) {
-    return other(
+    return unread(
       'is a PyTorch checkpoint in the format before PyTorch 1.6',
       'load and save it once with a current PyTorch, or save it as safetensors',
     );
   }
   if (/^\x80[\x02-\x05]/.test(letters)) {
-    return other('is a pickle, which Repscope never loads', 'save it as safetensors');
+    return unread('is a pickle, which Repscope never loads', 'save it as safetensors');
   }
   if (/^\s*(<!doctype html|<html)/i.test(letters)) {
     return other('is a web page, perhaps an error message saved as a model', again);
