@@ -1,12 +1,16 @@
 import type { NamedRows } from '../analyses/definition.ts';
-import type { Engine, ModelSession } from '../engine/device-engine.ts';
-import { UserError } from '../errors.ts';
+import type { Engine, ModelOutput, ModelSession } from '../engine/device-engine.ts';
+import { Cancelled, UserError } from '../errors.ts';
 import type { Pool } from '../jobs/messages.ts';
-import type { Model } from '../models/model.ts';
-import { ActivationCache } from './activation-cache.ts';
+import type { LayerInfo, Model } from '../models/model.ts';
+import { formatBytes } from '../results/format.ts';
+import type { MatrixFile } from '../tensor/matrix-file.ts';
+import { ActivationCache, type ActivationKey } from './activation-cache.ts';
+import { BatchSize } from './batch-size.ts';
 import type { Feed } from './feed.ts';
+import { LayerRows, notKept, RowLayout } from './layer-rows.ts';
 import { poolRows, type PooledRows } from './pooling.ts';
-import { FileSink, MemorySink, type RowSink } from './row-sink.ts';
+import { RowFile } from './row-file.ts';
 
 export interface CaptureRequest {
   model: Model;
@@ -19,47 +23,79 @@ export interface CaptureEnvironment {
   engine: Engine;
   /** Where rows are kept between runs; they are not kept where absent. */
   cacheFolder?: string;
-  /** Bytes that rows may take in memory. */
+  /** Bytes that the cache folder may grow to. */
+  cacheLimit: number;
+  /** Bytes that rows and batches may take in memory. */
   memoryLimit: number;
   warn: (message: string) => void;
   step: (fraction: number, message: string) => Promise<void>;
 }
 
-/** A batch should take about this long, so that a cancel is answered soon. */
-const batchMs = 80;
-const largestBatch = 256;
+export interface Captured {
+  /** In the order asked. */
+  layers: NamedRows[];
+  /** Lets go of the files that hold the rows. */
+  close(): Promise<void>;
+}
+
+/** Share of the memory bound that is left to the layers of one batch. */
+const batchShare = 1 / 8;
+/** Shares of the progress that making tokens and loading take. */
+const prepareShare = 0.05;
+/** Finished rows are noted on the disk at this interval, or more rarely where noting is slow. */
+const checkpointMs = 500;
+const checkpointShare = 20;
 
 /**
- * The rows of each layer over the whole probe set, in the order asked. Layers found in the cache
- * are not run again. Rows over the memory bound go to the cache folder's disk as they come.
+ * The rows of each layer over the whole probe set. Layers found in the cache are not run again, and
+ * what a killed or cancelled run finished is not either. Rows over the memory bound go to the cache
+ * folder's disk as they come.
  *
  * @throws UserError `memory` where the rows pass the bound and there is no folder to spill to,
- * `non-finite` where the model yields NaN or infinity.
+ * `non-finite` where the model yields NaN or infinity, `too-few-samples` where the model takes a
+ * fixed number of samples and the probe has fewer.
  */
 export async function captureLayers(
   request: CaptureRequest,
   environment: CaptureEnvironment,
-): Promise<NamedRows[]> {
+): Promise<Captured> {
   const { model, layers, feed, pool } = request;
-  const cache =
-    environment.cacheFolder === undefined
-      ? undefined
-      : new ActivationCache(environment.cacheFolder);
+  const { cacheFolder } = environment;
+  const cache = cacheFolder === undefined ? undefined : new ActivationCache(cacheFolder);
   await environment.step(0, `Reading ${model.outline.name}`);
   const fingerprint = cache ? await model.fingerprint() : '';
   const keyOf = (layer: string) => ({ model: fingerprint, probe: feed.sha256, layer, pool });
+  const release = cache?.hold(layers.map(keyOf));
 
-  const found = new Map<string, NamedRows>();
-  for (const layer of layers) {
-    const rows = await cache?.find(keyOf(layer));
-    if (rows) found.set(layer, named(layer, rows));
+  const files: MatrixFile[] = [];
+  const close = async () => {
+    release?.();
+    await Promise.all(files.splice(0).map((file) => file.close()));
+  };
+  try {
+    const found = new Map<string, NamedRows>();
+    const find = async (layer: string) => {
+      const file = await cache?.find(keyOf(layer));
+      if (!file) return;
+      files.push(file);
+      found.set(layer, named(layer, file));
+    };
+    for (const layer of layers) await find(layer);
+    const missing = layers.filter((layer) => !found.has(layer));
+    if (missing.length > 0) {
+      const run = new CaptureRun({ ...request, layers: missing }, environment, cache, keyOf);
+      for (const [layer, rows] of await run.finish()) {
+        const inMemory = await rows.finish();
+        if (inMemory) found.set(layer, named(layer, inMemory));
+        else await find(layer);
+      }
+      await cache?.makeRoom(environment.cacheLimit);
+    }
+    return { layers: layers.map((layer) => found.get(layer)!), close };
+  } catch (error) {
+    await close();
+    throw error;
   }
-  const missing = layers.filter((layer) => !found.has(layer));
-  if (missing.length > 0) {
-    const sinks = await runModel(missing, request, environment, cache, keyOf);
-    for (const [layer, sink] of sinks) found.set(layer, named(layer, await sink.finish()));
-  }
-  return layers.map((layer) => found.get(layer)!);
 }
 
 /** A view of `rows` under the layer's name (the reader's own label is the cache file). */
@@ -73,126 +109,236 @@ function named(label: string, rows: Omit<NamedRows, 'label'>): NamedRows {
   };
 }
 
-async function runModel(
-  layers: readonly string[],
-  request: CaptureRequest,
-  environment: CaptureEnvironment,
-  cache: ActivationCache | undefined,
-  keyOf: (layer: string) => Parameters<ActivationCache['path']>[0],
-): Promise<Map<string, RowSink>> {
-  const { model, feed, pool } = request;
-  const graph = await model.graph(layers);
-  await environment.step(0, `Loading ${model.outline.name}`);
-  const session = await environment.engine.openModel(graph);
-  const sinks = new Map<string, RowSink>();
-  try {
-    await forEachBatch(session, request, environment, async (outputs, batch, tokens, fraction) => {
-      const pooled = new Map<string, PooledRows>();
-      layers.forEach((layer, index) => {
-        pooled.set(layer, poolRows(layer, outputs[graph.outputs[index]!]!, batch, pool, tokens));
-      });
-      if (sinks.size === 0) {
-        const total = await countRows(feed, pool);
-        await openSinks(sinks, pooled, total, request, environment, cache, keyOf);
-      }
-      for (const [layer, rows] of pooled) {
-        await assertFinite(layer, rows, request);
-        await sinks.get(layer)!.write(rows.data);
-      }
-      await environment.step(fraction, `Capturing ${model.outline.name}`);
-    });
-  } catch (error) {
-    for (const sink of sinks.values()) await sink.abort();
-    throw error;
-  } finally {
-    await session.release();
-  }
-  return sinks;
-}
+/** One pass of the model over the probe set. */
+class CaptureRun {
+  readonly #request: CaptureRequest;
+  readonly #environment: CaptureEnvironment;
+  readonly #cache: ActivationCache | undefined;
+  readonly #keyOf: (layer: string) => ActivationKey;
+  /** By layer, in the order of the request; empty until their widths are known. */
+  readonly #rows = new Map<string, LayerRows>();
+  /** Files that an earlier run left, by layer. */
+  readonly #claimed = new Map<string, RowFile>();
+  /** Samples whose rows are written. */
+  #done = 0;
+  #lastCheckpoint = { at: performance.now(), cost: 0 };
 
-/** Feed the probe in batches that grow until one takes about {@link batchMs}. */
-async function forEachBatch(
-  session: ModelSession,
-  { model, feed }: CaptureRequest,
-  environment: CaptureEnvironment,
-  use: (
-    outputs: Awaited<ReturnType<ModelSession['run']>>,
-    batch: number,
-    tokens: Awaited<ReturnType<Feed['batch']>>['tokens'],
-    fraction: number,
-  ) => Promise<void>,
-): Promise<void> {
-  const fixed = model.outline.inputs[0]?.shape[0];
-  const fixedBatch = typeof fixed === 'number' && fixed > 0 ? fixed : undefined;
-  let usable = feed.n;
-  if (fixedBatch !== undefined && feed.n % fixedBatch !== 0) {
-    usable -= feed.n % fixedBatch;
-    environment.warn(
-      `${model.outline.name} takes batches of exactly ${fixedBatch}: the last ${feed.n - usable} of ${feed.n} samples are left out`,
-    );
+  constructor(
+    request: CaptureRequest,
+    environment: CaptureEnvironment,
+    cache: ActivationCache | undefined,
+    keyOf: (layer: string) => ActivationKey,
+  ) {
+    this.#request = request;
+    this.#environment = environment;
+    this.#cache = cache;
+    this.#keyOf = keyOf;
   }
-  let size = fixedBatch ?? 4;
-  for (let start = 0; start < usable;) {
-    const end = Math.min(start + size, usable);
-    const { feeds, tokens } = await feed.batch(start, end);
-    const begun = performance.now();
-    const outputs = await session.run(feeds);
-    const elapsed = performance.now() - begun;
-    await use(outputs, end - start, tokens, end / usable);
-    start = end;
-    if (fixedBatch === undefined) {
-      const fitting = Math.round((size * batchMs) / Math.max(elapsed, 1));
-      size = Math.min(Math.max(fitting, 1), size * 2, largestBatch);
+
+  /** Runs the model; the rows are all written but not yet finished. */
+  async finish(): Promise<ReadonlyMap<string, LayerRows>> {
+    const { model, layers, feed } = this.#request;
+    const { engine, step } = this.#environment;
+    const { name } = model.outline;
+    let session: ModelSession | undefined;
+    try {
+      const schedule = await feed.prepare?.((part) =>
+        step(part * prepareShare, `Tokens for ${name}`),
+      );
+      const layout = new RowLayout(feed.n, schedule);
+      const done = await this.#claim(layout);
+      const shapes = this.#knownShapes(layout);
+      if (shapes) this.#fitsMemory(shapes);
+      const graph = await model.graph(layers);
+      await step(prepareShare, `Loading ${name}`);
+      session = await engine.openModel(graph, name);
+      await this.#runBatches(session, graph.outputs, layout, done);
+      return this.#rows;
+    } catch (error) {
+      for (const rows of this.#rows.values()) {
+        await (error instanceof Cancelled ? rows.leave(this.#done) : rows.discard());
+      }
+      for (const file of this.#claimed.values()) await file.leave();
+      throw error;
+    } finally {
+      await session?.release();
     }
   }
-}
 
-/** Rows that the whole probe gives: with `none` each real token is one. */
-async function countRows(feed: Feed, pool: Pool): Promise<number> {
-  if (pool !== 'none') return feed.n;
-  let total = 0;
-  for (let start = 0; start < feed.n; start += largestBatch) {
-    const end = Math.min(start + largestBatch, feed.n);
-    const { tokens } = await feed.batch(start, end);
-    if (!tokens) return feed.n;
-    for (const real of tokens.mask) total += Number(real);
+  /** Takes over what an earlier run left; gives how many samples all layers have finished. */
+  async #claim({ samples, tokens }: RowLayout): Promise<number> {
+    const { layers } = this.#request;
+    for (const layer of this.#cache ? layers : []) {
+      const path = this.#cache!.path(this.#keyOf(layer));
+      const file = await RowFile.claim(path, [samples, tokens]);
+      if (file) this.#claimed.set(layer, file);
+    }
+    return Math.min(...layers.map((layer) => this.#claimed.get(layer)?.finished ?? 0));
   }
-  return total;
-}
 
-async function openSinks(
-  sinks: Map<string, RowSink>,
-  pooled: ReadonlyMap<string, PooledRows>,
-  n: number,
-  { model }: CaptureRequest,
-  { memoryLimit, warn }: CaptureEnvironment,
-  cache: ActivationCache | undefined,
-  keyOf: (layer: string) => Parameters<ActivationCache['path']>[0],
-): Promise<void> {
-  const bytes = [...pooled.values()].reduce((sum, { d }) => sum + n * d * 4, 0);
-  const inMemory = bytes <= memoryLimit;
-  if (!inMemory && !cache) {
+  /** Rows and units of every layer, where the model says them before it runs. */
+  #knownShapes(layout: RowLayout): RowShapes | undefined {
+    const { model, layers, pool } = this.#request;
+    const infos = new Map(model.outline.layers.map((layer) => [layer.name, layer]));
+    const known: RowShapes = new Map();
+    for (const layer of layers) {
+      const shape = rowsShape(infos.get(layer), layout, pool);
+      if (!shape) return undefined;
+      known.set(layer, shape);
+    }
+    return known;
+  }
+
+  /** Whether rows of these shapes fit in memory beside a batch; refused where nothing else will do. */
+  #fitsMemory(shapes: RowShapes): boolean {
+    const { memoryLimit } = this.#environment;
+    const needed = bytesOfRows(shapes) + batchShare * memoryLimit;
+    if (needed > memoryLimit && !this.#cache) {
+      throw new UserError(
+        'memory',
+        this.#request.model.outline.name,
+        `its activations need ${formatBytes(needed)} and the bound is ${formatBytes(memoryLimit)}`,
+        'name fewer layers or raise the memory limit',
+      );
+    }
+    return needed <= memoryLimit;
+  }
+
+  /** Makes room for all rows: in memory where the bound allows it, and on disk where there is one. */
+  async #open(layout: RowLayout, shapes: RowShapes): Promise<void> {
+    const { cacheLimit, warn } = this.#environment;
+    // What an earlier run finished is in files alone.
+    const inMemory = this.#fitsMemory(shapes) && this.#claimed.size === 0;
+    await this.#cache?.makeRoom(cacheLimit, bytesOfRows(shapes));
+    let keeps = this.#cache !== undefined;
+    for (const [layer, [n, d]] of shapes) {
+      let file = this.#claimed.get(layer);
+      this.#claimed.delete(layer);
+      if (!file && keeps) {
+        try {
+          file = await RowFile.create(this.#cache!.path(this.#keyOf(layer)), n, d);
+        } catch (error) {
+          if (!inMemory) throw error;
+          keeps = false;
+          warn(notKept(error));
+        }
+      }
+      this.#rows.set(layer, new LayerRows(layout, [n, d], { inMemory, file }, warn));
+    }
+  }
+
+  async #runBatches(
+    session: ModelSession,
+    outputs: readonly string[],
+    layout: RowLayout,
+    finished: number,
+  ): Promise<void> {
+    const { model, layers, feed, pool } = this.#request;
+    const { memoryLimit, step } = this.#environment;
+    const { name } = model.outline;
+    const size = new BatchSize(layout, this.#fixedBatch(), batchShare * memoryLimit);
+    let fraction = prepareShare;
+    const share = (1 - prepareShare) / Math.max(1, layout.tokens);
+    for (let position = 0; position < finished; position++) {
+      fraction += share * layout.width(position);
+    }
+    if (finished > 0) await step(fraction, `Continuing ${name} after ${finished} of ${feed.n}`);
+    for (let done = finished; done < feed.n;) {
+      const [start, end] = size.next(done);
+      const { feeds, tokens } = await feed.batch(start, end);
+      const begun = performance.now();
+      const values = await session.run(feeds);
+      size.learn([start, end], performance.now() - begun, bytesOf(values));
+      const pooled = new Map(
+        layers.map((layer, index) => [
+          layer,
+          poolRows(layer, values[outputs[index]!]!, end - start, pool, tokens),
+        ]),
+      );
+      if (this.#rows.size === 0) await this.#open(layout, shapesOf(pooled, layout, end - start));
+      for (const [layer, rows] of pooled) {
+        this.#check(layer, rows);
+        await assertFinite(layer, rows, model);
+        await this.#rows.get(layer)!.write(rows, start, end);
+      }
+      for (; done < end; done++) fraction += share * layout.width(done);
+      this.#done = done;
+      await this.#checkpoint();
+      await step(fraction, `Capturing ${name}`);
+    }
+  }
+
+  /** The one batch size that the model takes, where its input says so. */
+  #fixedBatch(): number | undefined {
+    const { model, feed } = this.#request;
+    const fixed = model.outline.inputs[0]?.shape[0];
+    if (typeof fixed !== 'number' || fixed <= 0) return undefined;
+    if (fixed <= feed.n) return fixed;
     throw new UserError(
-      'memory',
+      'too-few-samples',
       model.outline.name,
-      `its activations need ${megabytes(bytes)} and the bound is ${megabytes(memoryLimit)}`,
-      'name fewer layers or raise the memory limit',
+      `takes batches of exactly ${fixed} samples and the probe has ${feed.n}`,
+      'give more samples with --probe, or export the model with a free batch size',
     );
   }
-  for (const [layer, { d }] of pooled) {
-    const path = cache?.path(keyOf(layer));
-    const sink = inMemory ? new MemorySink(n, d, path, warn) : await FileSink.open(n, d, path!);
-    sinks.set(layer, sink);
+
+  #check(layer: string, { d }: PooledRows): void {
+    const expected = this.#rows.get(layer)!.d;
+    if (d === expected) return;
+    throw new UserError(
+      'wrong-shape',
+      `layer '${layer}'`,
+      `gives ${d} units for some samples and ${expected} for others`,
+      'name layers whose width does not depend on the sample',
+    );
+  }
+
+  async #checkpoint(): Promise<void> {
+    const { at, cost } = this.#lastCheckpoint;
+    const begun = performance.now();
+    if (begun - at < Math.max(checkpointMs, checkpointShare * cost)) return;
+    for (const rows of this.#rows.values()) await rows.checkpoint(this.#done);
+    const now = performance.now();
+    this.#lastCheckpoint = { at: now, cost: now - begun };
   }
 }
 
-const megabytes = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)} MiB`;
+type RowShape = [n: number, d: number];
+/** By layer. */
+type RowShapes = Map<string, RowShape>;
 
-async function assertFinite(
-  layer: string,
-  { data, d }: PooledRows,
-  { model }: CaptureRequest,
-): Promise<void> {
+const bytesOfRows = (shapes: RowShapes) =>
+  [...shapes.values()].reduce((sum, [n, d]) => sum + n * d * Float32Array.BYTES_PER_ELEMENT, 0);
+
+/** Rows and units that a layer will have, as {@link poolRows} makes them; undefined where unknown. */
+function rowsShape(
+  layer: LayerInfo | undefined,
+  { samples, tokens, hasTokens }: RowLayout,
+  pool: Pool,
+): RowShape | undefined {
+  if (!layer?.shape) return undefined;
+  const isSequence = hasTokens && layer.shape.length === 3;
+  const sizes = layer.shape.slice(isSequence ? 2 : 1);
+  if (!sizes.every((size) => typeof size === 'number')) return undefined;
+  const d = sizes.reduce<number>((product, size) => product * size, 1);
+  return [isSequence && pool === 'none' ? tokens : samples, d];
+}
+
+/** Rows and units of every layer, as the first batch shows them. */
+function shapesOf(
+  pooled: ReadonlyMap<string, PooledRows>,
+  { samples, tokens }: RowLayout,
+  batch: number,
+): RowShapes {
+  return new Map(
+    [...pooled].map(([layer, { rows, d }]) => [layer, [rows === batch ? samples : tokens, d]]),
+  );
+}
+
+const bytesOf = (values: Readonly<Record<string, ModelOutput>>) =>
+  Object.values(values).reduce((sum, { data }) => sum + data.byteLength, 0);
+
+async function assertFinite(layer: string, { data, d }: PooledRows, model: Model): Promise<void> {
   const at = data.findIndex((value) => !Number.isFinite(value));
   if (at < 0) return;
   const tensors = await model.nonFiniteTensors();

@@ -7,13 +7,21 @@ import { defaultImageProbe } from '../probes/digits.ts';
 import { imageFeed, imageShapeOf } from '../probes/image.ts';
 import { noiseFeed, noiseProbe } from '../probes/noise.ts';
 import { defaultTextProbe, readTextProbe, type TextProbe } from '../probes/text.ts';
-import { loadTokenizer } from '../probes/tokenizer.ts';
+import { loadTokenizer, type EncodedText } from '../probes/tokenizer.ts';
 import { isMatrixSpec, openMatrix } from '../tensor/matrix-file.ts';
 import type { TokenMask } from './pooling.ts';
 
 export interface Batch {
   feeds: Record<string, FeedTensor>;
   tokens?: TokenMask;
+}
+
+/** Samples of different lengths, in the order that wastes least on padding. */
+export interface Schedule {
+  /** Samples in the order of {@link Feed.batch}, longest first. */
+  order: Uint32Array;
+  /** Tokens of each sample. */
+  lengths: Uint32Array;
 }
 
 /** A probe set in the form that one model takes. */
@@ -24,7 +32,9 @@ export interface Feed {
   readonly description: string;
   /** Decides, with the model, what the activations are. */
   readonly sha256: string;
-  /** Samples `[start, end)` ready to run. */
+  /** Work to be done once before the first batch, where there is any: texts become tokens. */
+  prepare?(step: (fraction: number) => Promise<void>): Promise<Schedule>;
+  /** Samples `[start, end)`, of the schedule's order where there is one, ready to run. */
   batch(start: number, end: number): Promise<Batch>;
 }
 
@@ -74,6 +84,9 @@ const misfit = (model: Model, probe: string, what: string) =>
 const showInput = ({ name, shape }: ValueInfo) =>
   `${name} [${shape.map((dimension) => dimension ?? '?').join(', ')}]`;
 
+/** Texts that become tokens between two looks at whether the user asked to stop. */
+const textsPerStep = 256;
+
 async function text(model: Model, probe: TextProbe, spec = probe.spec): Promise<Feed> {
   const folder = model.tokenizerFolder;
   if (!takesText(model) || folder === undefined) {
@@ -81,13 +94,29 @@ async function text(model: Model, probe: TextProbe, spec = probe.spec): Promise<
   }
   const tokenizer = await loadTokenizer(folder);
   const names = new Set(model.outline.inputs.map((input) => input.name));
+  const fixed = model.outline.inputs.find((input) => input.name === 'input_ids')?.shape[1];
+  const width = typeof fixed === 'number' ? fixed : undefined;
+  const options = { maxLength: Math.min(tokenizer.maxLength, width ?? Infinity) };
+  /** In the order that they are run in. */
+  let encoded: EncodedText[] = [];
   return {
     n: probe.texts.length,
     spec,
     description: probe.description,
     sha256: probe.sha256,
+    async prepare(step) {
+      const all: EncodedText[] = [];
+      for (const text of probe.texts) {
+        all.push(tokenizer.encodeOne(text, options));
+        if (all.length % textsPerStep === 0) await step(all.length / probe.texts.length);
+      }
+      const lengths = Uint32Array.from(all, ({ ids }) => ids.length);
+      const order = Uint32Array.from(all.keys()).sort((a, b) => lengths[b]! - lengths[a]! || a - b);
+      encoded = Array.from(order, (sample) => all[sample]!);
+      return { order, lengths };
+    },
     batch: (start, end) => {
-      const { ids, mask, types, batch, tokens } = tokenizer.encode(probe.texts.slice(start, end));
+      const { ids, mask, types, batch, tokens } = tokenizer.pad(encoded.slice(start, end), width);
       const dims = [batch, tokens];
       const all = { input_ids: ids, attention_mask: mask, token_type_ids: types };
       const feeds: Record<string, FeedTensor> = {};

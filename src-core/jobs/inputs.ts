@@ -9,6 +9,7 @@ import type { Model } from '../models/model.ts';
 import { openModel } from '../models/open.ts';
 import { locateModel } from '../models/locate.ts';
 import { resolveModel } from '../models/resolve.ts';
+import { defaultCacheLimit } from '../results/locations.ts';
 import type { Result } from '../results/schema.ts';
 import { isMatrixSpec, openMatrix, type MatrixFile } from '../tensor/matrix-file.ts';
 import { defaultMemoryLimit, type CaptureOptions, type Pool } from './messages.ts';
@@ -71,23 +72,25 @@ async function modelInput(
   const pool: Pool = options.pool ?? 'mean';
   const layers = selectLayers(outline, options.layers).map((layer) => layer.name);
   const feed = await openFeed(model, options.probe, cwd);
-  const rows = await captureLayers(
+  const captured = await captureLayers(
     { model, layers, feed, pool },
     {
       engine,
       ...(options.cacheFolder === undefined ? {} : { cacheFolder: options.cacheFolder }),
+      cacheLimit: options.cacheLimit ?? defaultCacheLimit(),
       memoryLimit: options.memoryLimit ?? defaultMemoryLimit,
       warn,
       step,
     },
   );
+  const rows = captured.layers;
   const sha256 = await model.fingerprint();
   if (feed.spec === 'default' && feed.description.includes('noise')) warn(feed.description);
   return {
     side: { name: basename(outline.path), layered: true, layers: rows },
     inputs: rows.map((layer) => describe(spec, layer.label, layer, sha256)),
     probe: { spec: feed.spec, description: feed.description, sha256: feed.sha256, pool },
-    close: () => Promise.resolve(),
+    close: () => captured.close(),
   };
 }
 

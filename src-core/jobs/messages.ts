@@ -17,6 +17,8 @@ export interface CaptureOptions {
   device?: DeviceChoice;
   /** Folder of the activation cache; nothing is kept where absent. */
   cacheFolder?: string;
+  /** Bytes that the activation cache may take; those used longest ago go first. */
+  cacheLimit?: number;
   /** Bound on memory for activations, in bytes. */
   memoryLimit?: number;
 }

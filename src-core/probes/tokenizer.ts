@@ -20,10 +20,24 @@ export interface EncodedTexts {
   tokens: number;
 }
 
+/** One text's token ids and segments, special tokens included. */
+export interface EncodedText {
+  ids: Int32Array;
+  types: Uint8Array;
+}
+
+interface EncodeOptions {
+  maxLength?: number;
+}
+
 export interface TextTokenizer {
   /** Most tokens a text may have, special ones included; longer texts lose their end. */
   readonly maxLength: number;
-  encode(texts: readonly string[], options?: { maxLength?: number }): EncodedTexts;
+  encodeOne(text: string, options?: EncodeOptions): EncodedText;
+  /** Encoded texts as one batch, padded to the longest or to `width` tokens. */
+  pad(encoded: readonly EncodedText[], width?: number): EncodedTexts;
+  /** Encodes and pads. */
+  encode(texts: readonly string[], options?: EncodeOptions): EncodedTexts;
 }
 
 /**
@@ -44,30 +58,36 @@ export async function loadTokenizer(folder: string): Promise<TextTokenizer> {
   const special = addSpecial(tokenizer, []).tokens.length;
   const unknown = tokenizer.model?.unk_token_id ?? 0;
 
-  const encodeOne = (text: string, limit: number) => {
+  const encodeOne: TextTokenizer['encodeOne'] = (text, options = {}) => {
+    const limit = options.maxLength ?? maxLength;
     const content = tokenizer.tokenize(text).slice(0, Math.max(0, limit - special));
     const { tokens, types } = addSpecial(tokenizer, content);
-    return { ids: tokens.map((token) => tokenizer.token_to_id(token) ?? unknown), types };
+    return {
+      ids: Int32Array.from(tokens, (token) => tokenizer.token_to_id(token) ?? unknown),
+      types: Uint8Array.from(types),
+    };
+  };
+  const pad: TextTokenizer['pad'] = (encoded, width = 0) => {
+    const batch = encoded.length;
+    // A graph cannot run on no tokens at all, which only tokenizers without special ones give.
+    const tokens = encoded.reduce((most, { ids }) => Math.max(most, ids.length), width || 1);
+    const ids = new BigInt64Array(batch * tokens).fill(BigInt(padId));
+    const mask = new BigInt64Array(batch * tokens);
+    const types = new BigInt64Array(batch * tokens);
+    encoded.forEach((one, row) => {
+      const start = row * tokens;
+      one.ids.forEach((id, at) => (ids[start + at] = BigInt(id)));
+      one.types.forEach((type, at) => (types[start + at] = BigInt(type)));
+      mask.fill(1n, start, start + one.ids.length);
+    });
+    return { ids, mask, types, batch, tokens };
   };
 
   return {
     maxLength,
-    encode(texts, options = {}) {
-      const encoded = texts.map((text) => encodeOne(text, options.maxLength ?? maxLength));
-      const batch = texts.length;
-      // A graph cannot run on no tokens at all, which only tokenizers without special ones give.
-      const tokens = encoded.reduce((most, { ids }) => Math.max(most, ids.length), 1);
-      const ids = new BigInt64Array(batch * tokens).fill(BigInt(padId));
-      const mask = new BigInt64Array(batch * tokens);
-      const types = new BigInt64Array(batch * tokens);
-      encoded.forEach((one, row) => {
-        const start = row * tokens;
-        ids.set(one.ids.map(BigInt), start);
-        types.set(one.types.map(BigInt), start);
-        mask.fill(1n, start, start + one.ids.length);
-      });
-      return { ids, mask, types, batch, tokens };
-    },
+    encodeOne,
+    pad,
+    encode: (texts, options) => pad(texts.map((text) => encodeOne(text, options))),
   };
 }
 

@@ -22,3 +22,12 @@ export function defaultStorage(env: NodeJS.ProcessEnv = process.env): string {
 export function activationFolder(storage: string): string {
   return join(storage, 'activations');
 }
+
+/**
+ * Bytes that kept activations may take on disk where the user names no limit:
+ * `REPSCOPE_CACHE_LIMIT` in MiB, else 10 GiB.
+ */
+export function defaultCacheLimit(env: NodeJS.ProcessEnv = process.env): number {
+  const mebibytes = Number(env['REPSCOPE_CACHE_LIMIT']);
+  return env['REPSCOPE_CACHE_LIMIT'] && mebibytes >= 0 ? mebibytes * 2 ** 20 : 10 * 1024 ** 3;
+}

@@ -158,6 +158,26 @@ const codes = { float32: 'F32', float64: 'F64' } as const;
 
 const bytesOf = ({ dtype, shape }: TensorPlan) => elementCount(shape) * dtypeBytes[dtype];
 
+/** The bytes before the values, which begin at a multiple of 8. */
+export function safetensorsHeader(
+  plan: readonly TensorPlan[],
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array {
+  const header: Record<string, unknown> = { __metadata__: metadata };
+  let offset = 0;
+  for (const tensor of plan) {
+    const { name, dtype, shape } = tensor;
+    const end = offset + bytesOf(tensor);
+    header[name] = { dtype: codes[dtype], shape, data_offsets: [offset, end] };
+    offset = end;
+  }
+  const json = JSON.stringify(header);
+  const text = Buffer.from(json + ' '.repeat((8 - (Buffer.byteLength(json) % 8)) % 8));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(text.length));
+  return Buffer.concat([length, text]);
+}
+
 /** Turns a failed write into the error its user can act on. */
 export function writeError(path: string, error: unknown): Error {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
@@ -212,25 +232,12 @@ export class SafetensorsWriter {
     plan: readonly TensorPlan[],
     metadata: Readonly<Record<string, string>> = {},
   ): Promise<SafetensorsWriter> {
-    const header: Record<string, unknown> = { __metadata__: metadata };
-    let offset = 0;
-    for (const tensor of plan) {
-      const { name, dtype, shape } = tensor;
-      const end = offset + bytesOf(tensor);
-      header[name] = { dtype: codes[dtype], shape, data_offsets: [offset, end] };
-      offset = end;
-    }
-    const json = JSON.stringify(header);
-    // Padding keeps the values 8-byte aligned in the file.
-    const text = Buffer.from(json + ' '.repeat((8 - (Buffer.byteLength(json) % 8)) % 8));
-    const length = Buffer.alloc(8);
-    length.writeBigUInt64LE(BigInt(text.length));
     const temporary = `${path}.${process.pid}-${count++}.part`;
     const handle = await open(temporary, 'wx').catch((error: unknown) => {
       throw writeError(path, error);
     });
     const writer = new SafetensorsWriter(path, temporary, handle, plan);
-    await writer.#append(Buffer.concat([length, text]));
+    await writer.#append(safetensorsHeader(plan, metadata));
     return writer;
   }
 
