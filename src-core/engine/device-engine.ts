@@ -40,7 +40,7 @@ export interface ModelSession {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   /**
-   * Outputs by name; all of them where `outputs` names none.
+   * Outputs by name: `outputs`, else those that the graph was made for, else all of them.
    * @throws UserError `failed` where the native runtime refuses, with its reason on one line.
    */
   run(feeds: Feeds, outputs?: readonly string[]): Promise<Record<string, ModelOutput>>;
@@ -261,10 +261,11 @@ export class Engine {
         error,
       );
     }
+    const wanted = graph.outputs.length > 0 ? graph.outputs : session.outputNames;
     return {
       inputs: session.inputNames,
       outputs: session.outputNames,
-      run: async (feeds, outputs) => {
+      run: async (feeds, outputs = wanted) => {
         try {
           const answer = await runSession(runtime, session, feeds, outputs);
           return mapValues(answer, ({ dims, data }) => ({ dims, data: toFloat32(data) }));

@@ -157,15 +157,18 @@ export class GraphBuilder {
   readonly #opset: number;
   readonly #graph = new BinaryWriter();
   readonly #names = new Set<string>();
+  readonly #unnamed: string;
   #count = 0;
 
-  constructor(name: string, opset = 21) {
+  /** @param options.unnamed what the names of numbered values begin with */
+  constructor(name: string, { opset = 21, unnamed = '_' } = {}) {
     this.#opset = opset;
+    this.#unnamed = unnamed;
     this.#graph.tag(2, LengthDelimited).string(name);
   }
 
   #claim(name: string | undefined): Value {
-    const unique = name ?? `_${this.#count++}`;
+    const unique = name ?? `${this.#unnamed}${this.#count++}`;
     if (this.#names.has(unique)) throw new Error(`value ${unique} is defined twice`);
     this.#names.add(unique);
     return { name: unique };
@@ -222,6 +225,11 @@ export class GraphBuilder {
   /** An int64 vector constant: shapes, axes, indices. */
   ints(...values: number[]): Value {
     return this.constant(BigInt64Array.from(values, BigInt));
+  }
+
+  /** The graph alone, to be put behind the bytes of a model whose values it uses. */
+  fragment(): Uint8Array {
+    return field(new BinaryWriter(), 7, this.#graph.finish()).finish();
   }
 
   finish(): Uint8Array {

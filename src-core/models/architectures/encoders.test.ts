@@ -98,9 +98,7 @@ describe('every value of a small random model equals that of transformers', () =
         const powers = data.subarray(start, start + keys).map(Math.exp);
         const sum = powers.reduce((a, b) => a + b, 0);
         const row = Array.from(powers, (power) => power / sum);
-        expect(largest(outputs[probs]!.data.subarray(start, start + keys), row)).toBeLessThan(
-          1e-5,
-        );
+        expect(largest(outputs[probs]!.data.subarray(start, start + keys), row)).toBeLessThan(1e-5);
       }
     },
   );

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { openBytes, statFile } from '../../bytes/byte-source.ts';
+import { statFile } from '../../bytes/byte-source.ts';
 import { fingerprintFiles } from '../../bytes/fingerprint.ts';
 import { UserError } from '../../errors.ts';
 import { elementCount } from '../../tensor/convert.ts';
 import type { DType } from '../../tensor/dtype.ts';
-import { readSafetensorsHeader, type SafetensorsEntry } from '../../tensor/safetensors.ts';
+import type { SafetensorsEntry } from '../../tensor/safetensors.ts';
 import {
   isFloat,
   Unsupported,
@@ -13,25 +13,18 @@ import {
   type Weights,
 } from '../architectures/architecture.ts';
 import { architectures } from '../architectures/index.ts';
+import { withSentenceEmbedding } from '../architectures/sentence.ts';
 import type { Finding, Model, ModelOutline, RunnableGraph } from '../model.ts';
 import {
   checkpointName,
   readJsonObject,
   readOptionalJson,
-  realPlace,
   weightFiles,
   type JsonObject,
 } from './checkpoint-files.ts';
 import { findNonFinite } from './non-finite.ts';
-
-/** A safetensors file of the checkpoint with its tensors. */
-interface WeightFile {
-  path: string;
-  bytes: number;
-  tensors: SafetensorsEntry[];
-  /** The folder and name of the file itself, links followed. */
-  place: { folder: string; name: string };
-}
+import { poolingOf, trySentenceHead, type SentenceHead } from './sentence-modules.ts';
+import { openWeightFile, type WeightFile } from './weight-file.ts';
 
 /** Files besides config and weights that decide what the model makes of a text. */
 const textFiles = ['tokenizer.json', 'tokenizer_config.json', 'sentence_bert_config.json'];
@@ -51,39 +44,60 @@ export async function openHuggingFace(path: string): Promise<Model> {
   }
   const config = await readJsonObject(join(folder, 'config.json'));
   const files = await Promise.all((await weightFiles(folder)).map(openWeightFile));
-  const plan = planOf(config, files);
-  const extras = textFiles.map((name) => join(folder, name)).filter((file) => existsSync(file));
-  const outline = await outlineOf(folder, config, files, extras, plan);
+  const bare = planOf(config, files);
+  const root = files[0]!.place.folder;
+  const { plan, head, findings } =
+    typeof bare === 'string'
+      ? { plan: bare, head: undefined, findings: [] }
+      : await withHead(folder, bare, root);
+  const all = [...files, ...(head?.weights ?? [])];
+  const extras = [
+    ...textFiles.map((name) => join(folder, name)).filter((file) => existsSync(file)),
+    ...(head?.configs ?? []),
+  ];
+  const outline = await outlineOf(folder, config, all, extras, plan, findings);
   const hasTokenizer = existsSync(join(folder, 'tokenizer.json'));
   return {
     outline,
     ...(hasTokenizer ? { tokenizerFolder: folder } : {}),
-    fingerprint: (signal) =>
+    fingerprint: (options) =>
       fingerprintFiles(
-        [join(folder, 'config.json'), ...files.map((file) => file.path), ...extras],
-        signal,
+        [join(folder, 'config.json'), ...all.map((file) => file.path), ...extras],
+        options,
       ),
-    graph: (layers) => Promise.resolve().then(() => graphOf(folder, plan, files, layers)),
+    graph: (layers) => Promise.resolve().then(() => graphOf(folder, plan, root, layers)),
     nonFiniteTensors: (signal) =>
       findNonFinite(
-        files.flatMap((file) => file.tensors.map((tensor) => ({ ...tensor, path: file.path }))),
+        all.flatMap((file) => file.tensors.map((tensor) => ({ ...tensor, path: file.path }))),
         signal,
       ),
   };
 }
 
-async function openWeightFile(path: string): Promise<WeightFile> {
-  const source = await openBytes(path);
-  try {
-    const { tensors } = await readSafetensorsHeader(source);
+/**
+ * The plan with the sentence embedding that the folder's other modules make of it; where they cannot,
+ * the plan as it is and a finding.
+ */
+async function withHead(
+  folder: string,
+  plan: ArchitecturePlan,
+  root: string,
+): Promise<{ plan: ArchitecturePlan; head?: SentenceHead; findings: Finding[] }> {
+  const refuse = (reason: string) => {
+    const message = `no sentence_embedding: ${reason}`;
     return {
-      path,
-      bytes: source.size,
-      tensors: [...tensors.values()],
-      place: await realPlace(path),
+      plan,
+      findings: [{ severity: 'info', code: 'no-embedding', message } satisfies Finding],
     };
-  } finally {
-    await source.close();
+  };
+  const head = await trySentenceHead(folder, root);
+  if (head === undefined) return { plan, findings: [] };
+  if (typeof head === 'string') return refuse(head);
+  try {
+    return { plan: withSentenceEmbedding(plan, head.steps), head, findings: [] };
+  } catch (error) {
+    if (error instanceof Unsupported) return refuse(error.message);
+    throw error;
   }
 }
 
@@ -121,9 +135,15 @@ function planOf(config: JsonObject, files: WeightFile[]): ArchitecturePlan | str
   }
 }
 
+/** Causal masks and rotary frequencies, which older decoders keep beside their weights. */
+const isBuffer = ({ name, shape }: SafetensorsEntry) =>
+  name.endsWith(".rotary_emb.inv_freq") ||
+  (/\.(attn|attention)\.(masked_)?bias$/.test(name) && shape.length !== 1);
+
 /** Index tables and counters are stored as 64-bit integers and masks as booleans: no parameters. */
-const isParameter = ({ dtype }: SafetensorsEntry) =>
-  isFloat(dtype) || dtype === 'int8' || dtype === 'uint8';
+const isParameter = (tensor: SafetensorsEntry) =>
+  (isFloat(tensor.dtype) || tensor.dtype === 'int8' || tensor.dtype === 'uint8') &&
+  !isBuffer(tensor);
 
 async function outlineOf(
   folder: string,
@@ -131,6 +151,7 @@ async function outlineOf(
   files: WeightFile[],
   extras: string[],
   plan: ArchitecturePlan | string,
+  findings: Finding[],
 ): Promise<ModelOutline> {
   const tensors = files.flatMap((file) => file.tensors);
   const dtypes: Partial<Record<DType, number>> = {};
@@ -139,7 +160,6 @@ async function outlineOf(
   }
   const small = await Promise.all([join(folder, 'config.json'), ...extras].map(statFile));
   const architecture = architectureName(config);
-  const findings: Finding[] = [];
   const runnable = typeof plan !== 'string';
   return {
     path: folder,
@@ -179,10 +199,16 @@ const shownFields = [
   'hidden_size',
   'num_hidden_layers',
   'num_attention_heads',
+  'num_key_value_heads',
   'intermediate_size',
   'hidden_act',
   'vocab_size',
   'max_position_embeddings',
+  'n_embd',
+  'n_layer',
+  'n_head',
+  'n_positions',
+  'sliding_window',
   'transformers_version',
 ];
 
@@ -208,9 +234,7 @@ async function sentenceFacts(folder: string, findings: Finding[]): Promise<Recor
   };
   const pooling = await read('1_Pooling/config.json');
   const sentence = await read('sentence_bert_config.json');
-  const modes = Object.entries(pooling ?? {})
-    .filter(([key, value]) => key.startsWith('pooling_mode_') && value === true)
-    .map(([key]) => key.replace(/^pooling_mode_/, '').replace(/_tokens?$/, ''));
+  const modes = poolingOf(pooling ?? {});
   const length = sentence?.['max_seq_length'];
   return {
     ...(modes.length > 0 ? { pooling: modes.join(' + ') } : {}),
@@ -221,7 +245,7 @@ async function sentenceFacts(folder: string, findings: Finding[]): Promise<Recor
 function graphOf(
   folder: string,
   plan: ArchitecturePlan | string,
-  files: WeightFile[],
+  root: string,
   layers: readonly string[],
 ): RunnableGraph {
   if (typeof plan === 'string') {
@@ -239,7 +263,7 @@ function graphOf(
   }
   return {
     bytes: plan.graph(layers),
-    externalFolder: files[0]!.place.folder,
+    externalFolder: root,
     inputs: plan.inputs,
     outputs: [...layers],
   };
