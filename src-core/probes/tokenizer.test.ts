@@ -114,6 +114,9 @@ describe('a checkpoint folder', () => {
     expect(await longest()).toBe(20);
     await write('config.json', '{"max_position_embeddings": 12}');
     expect(await longest()).toBe(12);
+    await write('config.json', '{"n_positions": 11}');
+    expect(await longest()).toBe(11);
+    await write('config.json', '{"max_position_embeddings": 12}');
     await rm(join(folder, 'sentence_bert_config.json'));
     await write('tokenizer_config.json', '{"model_max_length": 1e30}');
     expect(await longest()).toBe(12);

@@ -43,8 +43,8 @@ export interface TextTokenizer {
 /**
  * The tokenizer of a checkpoint folder (`tokenizer.json`), which gives the ids that Python's
  * `tokenizers` gives. Texts are cut at the first of `max_seq_length` (sentence_bert_config.json),
- * `model_max_length` (tokenizer_config.json) and `max_position_embeddings` (config.json), never
- * above the last; the truncation and padding stored in `tokenizer.json` itself are not used.
+ * `model_max_length` (tokenizer_config.json) and `max_position_embeddings` (config.json; GPT-2 says
+ * `n_positions`), never above the last; the truncation and padding stored in `tokenizer.json` itself are not used.
  *
  * @throws UserError `missing`, `empty`, `not-a-model`, `unsupported`.
  */
@@ -131,7 +131,8 @@ const isLength = (value: unknown): value is number =>
 async function readMaxLength(folder: string, tokenizerConfig: JsonObject): Promise<number> {
   const sentence = await readOptionalJson(join(folder, 'sentence_bert_config.json'));
   const model = await readOptionalJson(join(folder, 'config.json'));
-  const positions = [model?.['max_position_embeddings']].find(isLength) ?? Infinity;
+  const places = [model?.['max_position_embeddings'], model?.['n_positions']];
+  const positions = places.find(isLength) ?? Infinity;
   const stated = [sentence?.['max_seq_length'], tokenizerConfig['model_max_length']].find(isLength);
   const length = Math.min(stated ?? positions, positions);
   return Number.isFinite(length) ? length : 512;

@@ -53,6 +53,21 @@ async function variant(name: string, change: Json, absent: string[] = []): Promi
   return folder;
 }
 
+/** Change the header of a checkpoint's weights, and append to its data. */
+async function rewriteWeights(
+  folder: string,
+  change: (header: string) => string,
+  more: Uint8Array = new Uint8Array(),
+): Promise<void> {
+  const path = join(folder, 'model.safetensors');
+  const bytes = await readFile(path);
+  const end = 8 + Number(bytes.readBigUInt64LE());
+  const header = Buffer.from(change(bytes.toString('utf8', 8, end)));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  await writeFile(path, Buffer.concat([length, header, bytes.subarray(end), more]));
+}
+
 type Side = 'left' | 'right';
 
 /** The named values of sequences padded into one batch, cut back to what each sequence alone has. */
@@ -221,16 +236,36 @@ describe('older spellings make the same graph', () => {
 
   test('tensors without the prefix of the language model', async () => {
     const folder = await variant('gpt2', {});
-    const path = join(folder, 'model.safetensors');
-    const bytes = await readFile(path);
-    const end = 8 + Number(bytes.readBigUInt64LE());
-    const header = bytes.toString('utf8', 8, end).replaceAll('"transformer.', '"');
-    const length = Buffer.alloc(8);
-    length.writeBigUInt64LE(BigInt(header.length));
-    await writeFile(path, Buffer.concat([length, Buffer.from(header), bytes.subarray(end)]));
+    await rewriteWeights(folder, (header) => header.replaceAll('"transformer.', '"'));
     const { sequences, values } = await readExpected('gpt2');
     const [found] = await run(folder, ['logits'], sequences, ['left']);
     expect(deviation(found!['logits']!, values['logits']!)).toBeLessThan(1e-4);
+  });
+
+  test('masks and frequencies kept beside the weights are no parameters', async () => {
+    const folder = await variant('gpt2', {});
+    const before = (await openHuggingFace(folder)).outline;
+    const size = before.tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
+    const extra = {
+      'transformer.h.0.attn.bias': {
+        dtype: 'F32',
+        shape: [1, 1, 2, 2],
+        data_offsets: [size, size + 16],
+      },
+      'transformer.h.0.attn.masked_bias': {
+        dtype: 'F32',
+        shape: [],
+        data_offsets: [size + 16, size + 20],
+      },
+    };
+    await rewriteWeights(
+      folder,
+      (header) => JSON.stringify({ ...(JSON.parse(header) as Json), ...extra }),
+      Buffer.alloc(20),
+    );
+    const { outline } = await openHuggingFace(folder);
+    expect(outline.tensors.length).toBe(before.tensors.length + 2);
+    expect(outline.parameters).toBe(before.parameters);
   });
 });
 
@@ -278,9 +313,7 @@ describe('what the graph would not compute is named', () => {
 
   test('a model without a head has no logits', async () => {
     const folder = await variant('qwen3', {});
-    const path = join(folder, 'model.safetensors');
-    const bytes = await readFile(path, 'latin1');
-    await writeFile(path, bytes.replace('lm_head.weight', 'no_head.weight'), 'latin1');
+    await rewriteWeights(folder, (header) => header.replace('lm_head.weight', 'no_head.weight'));
     const { outline } = await openHuggingFace(folder);
     expect(outline.runnable).toBe(true);
     expect(outline.outputs.map((output) => output.name)).toEqual(['ln_final']);

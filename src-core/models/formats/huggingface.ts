@@ -137,7 +137,7 @@ function planOf(config: JsonObject, files: WeightFile[]): ArchitecturePlan | str
 
 /** Causal masks and rotary frequencies, which older decoders keep beside their weights. */
 const isBuffer = ({ name, shape }: SafetensorsEntry) =>
-  name.endsWith(".rotary_emb.inv_freq") ||
+  name.endsWith('.rotary_emb.inv_freq') ||
   (/\.(attn|attention)\.(masked_)?bias$/.test(name) && shape.length !== 1);
 
 /** Index tables and counters are stored as 64-bit integers and masks as booleans: no parameters. */
