@@ -1,7 +1,8 @@
-import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { Cancelled } from '../errors.ts';
 import { memoryBytes, openBytes, sha256File, sliceBytes } from './byte-source.ts';
 import { fingerprintFiles } from './fingerprint.ts';
@@ -60,6 +61,45 @@ test('a fingerprint follows the file', async () => {
   expect(await fingerprintFiles([path])).toBe(before);
   await writeFile(path, 'other');
   expect(await fingerprintFiles([path])).not.toBe(before);
+});
+
+test('a fingerprint is remembered between processes', async () => {
+  // A file that nobody has written to for a while.
+  const path = fileURLToPath(new URL('../package.json', import.meta.url));
+  const memory = join(folder, 'kept', 'fingerprints.json');
+  const hash = await fingerprintFiles([path], { memory });
+  const stored = Object.entries(JSON.parse(await readFile(memory, 'utf8')) as object);
+  expect(stored.map(([, value]) => value as string)).toEqual([hash]);
+  // A fresh module stands for a new process; the marked entry shows where its answer comes from.
+  const marked = 'f'.repeat(64);
+  await writeFile(memory, JSON.stringify({ [stored[0]![0]]: marked }));
+  vi.resetModules();
+  const later = await import('./fingerprint.ts');
+  expect(await later.fingerprintFiles([path], { memory })).toBe(marked);
+  await writeFile(memory, 'damaged');
+  vi.resetModules();
+  const last = await import('./fingerprint.ts');
+  expect(await last.fingerprintFiles([path], { memory })).toBe(hash);
+});
+
+test('a file written just now is not remembered between processes', async () => {
+  const path = await file('young', 'one');
+  const memory = join(folder, 'young.json');
+  await fingerprintFiles([path], { memory });
+  await expect(readFile(memory)).rejects.toThrow('ENOENT');
+});
+
+test('hashing reports its progress and stops where the report throws', async () => {
+  const path = await file('large', '');
+  await truncate(path, 200_000_000);
+  const seen: number[] = [];
+  const progress = (fraction: number) => {
+    seen.push(fraction);
+    return fraction > 0.5 ? Promise.reject(new Cancelled()) : Promise.resolve();
+  };
+  await expect(fingerprintFiles([path], { progress })).rejects.toThrow(Cancelled);
+  expect(seen.length).toBe(2);
+  expect(seen[0]).toBeCloseTo(2 ** 26 / 2e8, 1);
 });
 
 test('a slice sees only its range', async () => {

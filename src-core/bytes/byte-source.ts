@@ -157,9 +157,23 @@ export function sliceBytes(
   return source;
 }
 
-/** SHA-256 (hex) of several files' bytes one after another, streamed. */
-export async function sha256Files(paths: readonly string[], signal?: AbortSignal): Promise<string> {
+/** Bytes between two reports of progress. */
+const progressBytes = 1 << 26;
+
+/**
+ * SHA-256 (hex) of several files' bytes one after another, streamed. `progress` hears the share of
+ * the bytes that are read, and stops the reading where it throws.
+ */
+export async function sha256Files(
+  paths: readonly string[],
+  signal?: AbortSignal,
+  progress?: (fraction: number) => Promise<void>,
+): Promise<string> {
   const hash = createHash('sha256');
+  const sizes = await Promise.all(paths.map(async (path) => (await statFile(path)).size));
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  let read = 0;
+  let reported = 0;
   for (const path of paths) {
     stopIfAborted(signal);
     try {
@@ -167,6 +181,11 @@ export async function sha256Files(paths: readonly string[], signal?: AbortSignal
       for await (const chunk of stream as AsyncIterable<Buffer>) {
         stopIfAborted(signal);
         hash.update(chunk);
+        read += chunk.length;
+        if (progress && read - reported >= progressBytes) {
+          reported = read;
+          await progress(Math.min(1, read / total));
+        }
       }
     } catch (error) {
       throw error instanceof Cancelled ? error : readError(path, error);

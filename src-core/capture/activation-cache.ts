@@ -36,6 +36,11 @@ export class ActivationCache {
     this.#folder = folder;
   }
 
+  /** The file that remembers models' fingerprints. */
+  get fingerprints(): string {
+    return join(this.#folder, 'fingerprints.json');
+  }
+
   path(key: ActivationKey): string {
     const { model, probe, layer, pool } = key;
     const name = createHash('sha256')

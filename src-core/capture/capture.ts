@@ -63,7 +63,7 @@ export async function captureLayers(
   const { cacheFolder } = environment;
   const cache = cacheFolder === undefined ? undefined : new ActivationCache(cacheFolder);
   await environment.step(0, `Reading ${model.outline.name}`);
-  const fingerprint = cache ? await model.fingerprint() : '';
+  const fingerprint = cache ? await readFingerprint(model, environment, cache) : '';
   const keyOf = (layer: string) => ({ model: fingerprint, probe: feed.sha256, layer, pool });
   const release = cache?.hold(layers.map(keyOf));
 
@@ -96,6 +96,16 @@ export async function captureLayers(
     await close();
     throw error;
   }
+}
+
+function readFingerprint(
+  model: Model,
+  { step }: CaptureEnvironment,
+  cache: ActivationCache,
+): Promise<string> {
+  const { name } = model.outline;
+  const progress = (part: number) => step(0, `Reading ${name}: ${Math.round(100 * part)}%`);
+  return model.fingerprint({ memory: cache.fingerprints, progress });
 }
 
 /** A view of `rows` under the layer's name (the reader's own label is the cache file). */

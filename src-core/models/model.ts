@@ -1,3 +1,4 @@
+import type { FingerprintOptions } from '../bytes/fingerprint.ts';
 import type { DType } from '../tensor/dtype.ts';
 import type { BlockType } from '../tensor/gguf-blocks.ts';
 
@@ -88,7 +89,7 @@ export interface RunnableGraph {
 export interface Model {
   readonly outline: ModelOutline;
   /** SHA-256 (hex) over the bytes of all files that decide what the model computes. */
-  fingerprint(signal?: AbortSignal): Promise<string>;
+  fingerprint(options?: FingerprintOptions): Promise<string>;
   /**
    * The graph with the named layers as outputs.
    * @throws UserError `unsupported` where the model cannot be run.

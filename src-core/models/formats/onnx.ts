@@ -1,7 +1,7 @@
 import { access, realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { openBytes, statFile, type ByteSource } from '../../bytes/byte-source.ts';
-import { fingerprintFiles } from '../../bytes/fingerprint.ts';
+import { fingerprintFiles, type FingerprintOptions } from '../../bytes/fingerprint.ts';
 import { UserError } from '../../errors.ts';
 import type { ExternalData } from '../../onnx/graph-builder.ts';
 import { inferValues } from '../../onnx/inference.ts';
@@ -205,9 +205,9 @@ class OnnxModel implements Model {
     if (tokenizer !== undefined) this.tokenizerFolder = tokenizer;
   }
 
-  fingerprint(signal?: AbortSignal): Promise<string> {
+  fingerprint(options?: FingerprintOptions): Promise<string> {
     const weights = [...this.#files.values()].map(({ path }) => path).sort();
-    return fingerprintFiles([this.outline.path, ...weights], signal);
+    return fingerprintFiles([this.outline.path, ...weights], options);
   }
 
   async graph(layers: readonly string[]): Promise<RunnableGraph> {

@@ -43,7 +43,7 @@ export async function openSafetensorsModel(path: string): Promise<Model> {
       runnable: false,
       notRunnableBecause: reason,
     },
-    fingerprint: (signal) => fingerprintFiles([absolute], signal),
+    fingerprint: (options) => fingerprintFiles([absolute], options),
     graph: () =>
       Promise.reject(
         new UserError(

@@ -39,7 +39,7 @@ export function weightsModel<F extends WeightFile>(
 ): Model {
   return {
     outline: outlineOf(path, [...file.tensors.values()], description),
-    fingerprint: (signal) => fingerprintFiles([path], signal),
+    fingerprint: (options) => fingerprintFiles([path], options),
     graph: () =>
       Promise.reject(
         new UserError(
