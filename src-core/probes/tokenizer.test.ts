@@ -38,6 +38,8 @@ async function deviations(folder: string, expectedFile: string, maxLength: numbe
   expect(expected.length).toBe(texts.length);
   return texts.flatMap((text, i) => {
     const ids = realIds(tokenizer, text, maxLength);
+    // Of a text without tokens a model could make nothing: see below.
+    if (expected[i]!.length === 0) return [];
     return ids.join() === expected[i]!.join() ? [] : [{ text, ids, python: expected[i] }];
   });
 }
@@ -83,6 +85,19 @@ describe('batches', () => {
     expect(Array.from(both.mask, Number)).toEqual([1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0]);
     expect(both.types.every((type) => type === 0n)).toBe(true);
     expect(tokenizer.encode(['a b c d']).ids).toEqual(both.ids.slice(0, 6));
+  });
+
+  test('hold the end token for a text without tokens', async () => {
+    const tokenizer = await loadTokenizer(join(fixtures, 'byte-level'));
+    // <|endoftext|> 0
+    expect(realIds(tokenizer, '', 32)).toEqual([0]);
+  });
+
+  test('are padded under the mask where the tokenizer has no padding token', async () => {
+    const tokenizer = await loadTokenizer(join(fixtures, 'byte-level'));
+    const { mask, tokens, ids } = tokenizer.encode(['a b c d', 'a']);
+    expect(Array.from(mask.slice(tokens), Number)).toEqual([1, ...new Array<number>(tokens - 1).fill(0)]);
+    expect(ids[tokens]).toBe(ids[0]);
   });
 
   test('are cut to the length allowed, with the closing token kept', async () => {

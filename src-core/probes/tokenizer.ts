@@ -44,7 +44,8 @@ export interface TextTokenizer {
  * The tokenizer of a checkpoint folder (`tokenizer.json`), which gives the ids that Python's
  * `tokenizers` gives. Texts are cut at the first of `max_seq_length` (sentence_bert_config.json),
  * `model_max_length` (tokenizer_config.json) and `max_position_embeddings` (config.json; GPT-2 says
- * `n_positions`), never above the last; the truncation and padding stored in `tokenizer.json` itself are not used.
+ * `n_positions`), never above the last; the truncation and padding stored in `tokenizer.json` itself
+ * are not used. A text that has no tokens, nor special ones around it, becomes the end token alone.
  *
  * @throws UserError `missing`, `empty`, `not-a-model`, `unsupported`.
  */
@@ -55,6 +56,7 @@ export async function loadTokenizer(folder: string): Promise<TextTokenizer> {
   const tokenizer = create(path, definition, config);
   const maxLength = await readMaxLength(folder, config);
   const padId = tokenizer.token_to_id(padToken(definition, config)) ?? 0;
+  const endId = tokenizer.token_to_id(tokenName(config['eos_token']) ?? '') ?? padId;
   const special = addSpecial(tokenizer, []).tokens.length;
   const unknown = tokenizer.model?.unk_token_id ?? 0;
 
@@ -62,6 +64,8 @@ export async function loadTokenizer(folder: string): Promise<TextTokenizer> {
     const limit = options.maxLength ?? maxLength;
     const content = tokenizer.tokenize(text).slice(0, Math.max(0, limit - special));
     const { tokens, types } = addSpecial(tokenizer, content);
+    // Without a token there would be nothing to pool.
+    if (tokens.length === 0) return { ids: Int32Array.of(endId), types: Uint8Array.of(0) };
     return {
       ids: Int32Array.from(tokens, (token) => tokenizer.token_to_id(token) ?? unknown),
       types: Uint8Array.from(types),
@@ -69,8 +73,7 @@ export async function loadTokenizer(folder: string): Promise<TextTokenizer> {
   };
   const pad: TextTokenizer['pad'] = (encoded, width = 0) => {
     const batch = encoded.length;
-    // A graph cannot run on no tokens at all, which only tokenizers without special ones give.
-    const tokens = encoded.reduce((most, { ids }) => Math.max(most, ids.length), width || 1);
+    const tokens = encoded.reduce((most, { ids }) => Math.max(most, ids.length), width);
     const ids = new BigInt64Array(batch * tokens).fill(BigInt(padId));
     const mask = new BigInt64Array(batch * tokens);
     const types = new BigInt64Array(batch * tokens);
@@ -117,11 +120,17 @@ function addSpecial(
   return { tokens, types: processed?.token_type_ids ?? tokens.map(() => 0) };
 }
 
+/** A token as configs write it: by itself, or in an object with its flags. */
+function tokenName(token: unknown): string | undefined {
+  if (typeof token === 'string') return token;
+  const content = (token as { content?: unknown } | null | undefined)?.content;
+  return typeof content === 'string' ? content : undefined;
+}
+
+/** The token that fills short texts up. Many decoders have none: the mask hides whichever it is. */
 function padToken(definition: JsonObject, config: JsonObject): string {
   const padding = definition['padding'] as { pad_token?: unknown } | null | undefined;
-  const named = config['pad_token'] as { content?: unknown } | string | null | undefined;
-  const candidates = [padding?.pad_token, typeof named === 'string' ? named : named?.content];
-  return candidates.find((token) => typeof token === 'string') ?? '[PAD]';
+  return tokenName(padding?.pad_token) ?? tokenName(config['pad_token']) ?? '[PAD]';
 }
 
 /** Some configs write "no limit" as 1e30. */
