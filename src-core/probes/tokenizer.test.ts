@@ -96,7 +96,10 @@ describe('batches', () => {
   test('are padded under the mask where the tokenizer has no padding token', async () => {
     const tokenizer = await loadTokenizer(join(fixtures, 'byte-level'));
     const { mask, tokens, ids } = tokenizer.encode(['a b c d', 'a']);
-    expect(Array.from(mask.slice(tokens), Number)).toEqual([1, ...new Array<number>(tokens - 1).fill(0)]);
+    expect(Array.from(mask.slice(tokens), Number)).toEqual([
+      1,
+      ...new Array<number>(tokens - 1).fill(0),
+    ]);
     expect(ids[tokens]).toBe(ids[0]);
   });
 
