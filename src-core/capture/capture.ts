@@ -43,7 +43,7 @@ const batchShare = 1 / 8;
 /** Shares of the progress that making tokens and loading take. */
 const prepareShare = 0.05;
 /** Finished rows are noted on the disk at this interval, or more rarely where noting is slow. */
-const checkpointMs = 500;
+const checkpointMs = 200;
 const checkpointShare = 20;
 
 /**

@@ -2,7 +2,7 @@ import { extname, resolve } from 'node:path';
 import { createHash } from 'node:crypto';
 import type { FeedTensor } from '../engine/device-engine.ts';
 import { UserError } from '../errors.ts';
-import type { Model, ValueInfo } from '../models/model.ts';
+import type { LayerInfo, Model, ValueInfo } from '../models/model.ts';
 import { defaultImageProbe } from '../probes/digits.ts';
 import { imageFeed, imageShapeOf } from '../probes/image.ts';
 import { noiseFeed, noiseProbe } from '../probes/noise.ts';
@@ -32,34 +32,49 @@ export interface Feed {
   readonly description: string;
   /** Decides, with the model, what the activations are. */
   readonly sha256: string;
+  /** The model inputs that it fills. */
+  readonly inputs: readonly string[];
   /** Work to be done once before the first batch, where there is any: texts become tokens. */
   prepare?(step: (fraction: number) => Promise<void>): Promise<Schedule>;
   /** Samples `[start, end)`, of the schedule's order where there is one, ready to run. */
   batch(start: number, end: number): Promise<Batch>;
 }
 
+/** A model, and those of its inputs that the wanted layers need. */
+interface Target {
+  model: Model;
+  inputs: readonly ValueInfo[];
+}
+
 /**
  * The probe set `spec` for `model`: the embedded texts or digits, a text file, an array file whose
- * rows are samples, or `noise[:COUNT]`. With no spec the model's inputs decide.
+ * rows are samples, or `noise[:COUNT]`. With no spec the inputs decide: all of the model's, or those
+ * that `layers` need.
  *
- * @throws UserError where the probe does not fit the model's inputs.
+ * @throws UserError where the probe does not fit the inputs.
  */
-export async function openFeed(model: Model, spec: string | undefined, cwd: string): Promise<Feed> {
+export async function openFeed(
+  model: Model,
+  spec: string | undefined,
+  cwd: string,
+  layers: readonly LayerInfo[] = [],
+): Promise<Feed> {
   const wanted = spec ?? 'default';
-  if (wanted === 'noise' || wanted.startsWith('noise:')) return noise(model, wanted);
+  const target = { model, inputs: neededInputs(model, layers) };
+  if (wanted === 'noise' || wanted.startsWith('noise:')) return noise(target, wanted);
   if (wanted === 'default') {
-    if (takesText(model)) return text(model, defaultTextProbe());
-    return (await digits(model, wanted)) ?? noise(model, wanted);
+    if (takesText(target)) return text(target, defaultTextProbe());
+    return digits(target, wanted) ?? noise(target, wanted);
   }
-  if (wanted === 'text') return text(model, defaultTextProbe());
+  if (wanted === 'text') return text(target, defaultTextProbe());
   if (wanted === 'digits') {
-    const feed = await digits(model, wanted);
+    const feed = digits(target, wanted);
     if (feed) return feed;
-    throw misfit(model, wanted, 'the model takes no images');
+    throw misfit(target, wanted, 'the model takes no images');
   }
-  if (isMatrixSpec(wanted)) return array(model, wanted, cwd);
+  if (isMatrixSpec(wanted)) return array(target, wanted, cwd);
   if (['.txt', '.jsonl', '.csv'].includes(extname(wanted).toLowerCase())) {
-    return text(model, await readTextProbe(resolve(cwd, wanted)), wanted);
+    return text(target, await readTextProbe(resolve(cwd, wanted)), wanted);
   }
   throw new UserError(
     'usage',
@@ -69,15 +84,43 @@ export async function openFeed(model: Model, spec: string | undefined, cwd: stri
   );
 }
 
-const takesText = (model: Model) =>
-  model.tokenizerFolder !== undefined &&
-  model.outline.inputs.some((input) => input.name === 'input_ids');
+function neededInputs({ outline }: Model, layers: readonly LayerInfo[]): readonly ValueInfo[] {
+  const all = outline.inputs;
+  if (layers.length === 0 || layers.some((layer) => layer.inputs === undefined)) return all;
+  const needed = new Set(layers.flatMap((layer) => layer.inputs ?? []));
+  return all.filter(({ name }) => needed.has(name));
+}
 
-const misfit = (model: Model, probe: string, what: string) =>
+/**
+ * Those of `layers` that the probe reaches: a model of several encoders has layers that need other
+ * inputs than it fills.
+ * @throws UserError `wrong-shape` where `named` (the user chose them) and one is not reached.
+ */
+export function fedLayers(
+  layers: readonly LayerInfo[],
+  feed: Feed,
+  named: boolean,
+): readonly LayerInfo[] {
+  const missing = ({ inputs = [] }: LayerInfo) =>
+    inputs.find((input) => !feed.inputs.includes(input));
+  const unfed = named ? layers.find(missing) : undefined;
+  if (unfed === undefined) return layers.filter((layer) => missing(layer) === undefined);
+  throw new UserError(
+    'wrong-shape',
+    `layer '${unfed.name}'`,
+    `needs ${missing(unfed)!}, which the probe '${feed.spec}' does not give`,
+    'name layers of one encoder at a time, or a probe that fits with --probe',
+  );
+}
+
+const takesText = ({ model, inputs }: Target) =>
+  model.tokenizerFolder !== undefined && inputs.some((input) => input.name === 'input_ids');
+
+const misfit = ({ model, inputs }: Target, probe: string, what: string) =>
   new UserError(
     'wrong-shape',
     `probe '${probe}'`,
-    `${what} (${model.outline.name} takes ${model.outline.inputs.map(showInput).join(', ')})`,
+    `${what} (${model.outline.name} takes ${inputs.map(showInput).join(', ')})`,
     'name a probe that fits with --probe',
   );
 
@@ -87,14 +130,17 @@ const showInput = ({ name, shape }: ValueInfo) =>
 /** Texts that become tokens between two looks at whether the user asked to stop. */
 const textsPerStep = 256;
 
-async function text(model: Model, probe: TextProbe, spec = probe.spec): Promise<Feed> {
+const textInputs = ['input_ids', 'attention_mask', 'token_type_ids'];
+
+async function text(target: Target, probe: TextProbe, spec = probe.spec): Promise<Feed> {
+  const { model, inputs } = target;
   const folder = model.tokenizerFolder;
-  if (!takesText(model) || folder === undefined) {
-    throw misfit(model, spec, 'text needs a model with input_ids and a tokenizer.json');
+  if (!takesText(target) || folder === undefined) {
+    throw misfit(target, spec, 'text needs a model with input_ids and a tokenizer.json');
   }
   const tokenizer = await loadTokenizer(folder);
-  const names = new Set(model.outline.inputs.map((input) => input.name));
-  const fixed = model.outline.inputs.find((input) => input.name === 'input_ids')?.shape[1];
+  const names = new Set(inputs.map((input) => input.name));
+  const fixed = inputs.find((input) => input.name === 'input_ids')?.shape[1];
   const width = typeof fixed === 'number' ? fixed : undefined;
   const options = { maxLength: Math.min(tokenizer.maxLength, width ?? Infinity) };
   /** In the order that they are run in. */
@@ -104,6 +150,7 @@ async function text(model: Model, probe: TextProbe, spec = probe.spec): Promise<
     spec,
     description: probe.description,
     sha256: probe.sha256,
+    inputs: textInputs.filter((name) => names.has(name)),
     async prepare(step) {
       const all: EncodedText[] = [];
       for (const text of probe.texts) {
@@ -128,17 +175,21 @@ async function text(model: Model, probe: TextProbe, spec = probe.spec): Promise<
   };
 }
 
-/** The drawn digits, where the model has exactly one input and it is an image. */
-function digits(model: Model, spec: string): Promise<Feed | undefined> {
-  const [input, ...others] = model.outline.inputs;
+/**
+ * The drawn digits, where the only input is an image, or the only one besides those of an encoder of
+ * texts.
+ */
+function digits({ model, inputs }: Target, spec: string): Feed | undefined {
+  const [input, ...others] = inputs.filter(({ name }) => !textInputs.includes(name));
   const shape = input && others.length === 0 ? imageShapeOf(input) : undefined;
-  if (!input || !shape) return Promise.resolve(undefined);
-  const probe = defaultImageProbe(shape);
-  return Promise.resolve({
+  if (!input || !shape) return undefined;
+  const probe = defaultImageProbe(shape, model.pixelScaling);
+  return withImageTokens(model, {
     n: probe.n,
     spec,
     description: probe.description,
     sha256: probe.sha256,
+    inputs: [input.name],
     batch: (start, end) => {
       const { data, dims } = imageFeed(probe, start, end, input);
       return Promise.resolve({ feeds: { [input.name]: { data, dims, dtype: 'float32' } } });
@@ -146,7 +197,31 @@ function digits(model: Model, spec: string): Promise<Feed | undefined> {
   });
 }
 
-function noise(model: Model, spec: string): Feed {
+/** Models that cut an image into tokens give each image as many, and all of them are real. */
+function withImageTokens({ outline }: Model, feed: Feed): Feed {
+  const count = outline.layers
+    .filter(({ axes, inputs = feed.inputs }) => axes === 'tokens' && sameNames(inputs, feed.inputs))
+    .map(({ shape }) => shape?.[1])
+    .find((size) => typeof size === 'number');
+  if (count === undefined) return feed;
+  return {
+    ...feed,
+    prepare: () =>
+      Promise.resolve({
+        order: Uint32Array.from({ length: feed.n }, (_, sample) => sample),
+        lengths: new Uint32Array(feed.n).fill(count),
+      }),
+    batch: async (start, end) => {
+      const mask = new BigInt64Array((end - start) * count).fill(1n);
+      return { ...(await feed.batch(start, end)), tokens: { mask, tokens: count } };
+    },
+  };
+}
+
+const sameNames = (a: readonly string[], b: readonly string[]) =>
+  a.length === b.length && a.every((name) => b.includes(name));
+
+function noise({ model, inputs }: Target, spec: string): Feed {
   const count = spec.includes(':') ? Number(spec.slice(spec.indexOf(':') + 1)) : undefined;
   if (count !== undefined && !(Number.isInteger(count) && count > 0)) {
     throw new UserError(
@@ -157,28 +232,27 @@ function noise(model: Model, spec: string): Feed {
     );
   }
   const probe = noiseProbe(count === undefined ? {} : { n: count });
-  return {
+  return withImageTokens(model, {
     n: probe.n,
     spec,
     description: probe.description,
     sha256: probe.sha256,
+    inputs: inputs.map(({ name }) => name),
     batch: (start, end) => {
       const feeds: Record<string, FeedTensor> = {};
-      for (const [name, { data, dims }] of Object.entries(
-        noiseFeed(probe, start, end, model.outline.inputs),
-      )) {
+      for (const [name, { data, dims }] of Object.entries(noiseFeed(probe, start, end, inputs))) {
         feeds[name] = { data, dims, dtype: 'float32' };
       }
       return Promise.resolve({ feeds });
     },
-  };
+  });
 }
 
 /** Each row of an array file is one sample, shaped as the model's only input says. */
-async function array(model: Model, spec: string, cwd: string): Promise<Feed> {
-  const [input, ...others] = model.outline.inputs;
+async function array(target: Target, spec: string, cwd: string): Promise<Feed> {
+  const [input, ...others] = target.inputs;
   if (!input || others.length > 0)
-    throw misfit(model, spec, 'an array feeds models with one input');
+    throw misfit(target, spec, 'an array feeds models with one input');
   const matrix = await openMatrix(spec, cwd);
   const shape = input.shape.slice(1);
   const unknown = shape.filter((dimension) => typeof dimension !== 'number');
@@ -187,15 +261,15 @@ async function array(model: Model, spec: string, cwd: string): Promise<Feed> {
     1,
   );
   if (unknown.length > 1 || matrix.d % size !== 0 || (unknown.length === 0 && matrix.d !== size)) {
-    throw misfit(model, spec, `its rows hold ${matrix.d} values`);
+    throw misfit(target, spec, `its rows hold ${matrix.d} values`);
   }
   const dims = shape.map((dimension) =>
     typeof dimension === 'number' ? dimension : matrix.d / size,
   );
   if (input.dtype !== 'float32') {
-    throw misfit(model, spec, `arrays feed float32 inputs, and ${input.name} is ${input.dtype}`);
+    throw misfit(target, spec, `arrays feed float32 inputs, and ${input.name} is ${input.dtype}`);
   }
-  return {
+  return withImageTokens(target.model, {
     n: matrix.n,
     spec,
     description: `${matrix.n} rows of ${matrix.label}`,
@@ -203,11 +277,12 @@ async function array(model: Model, spec: string, cwd: string): Promise<Feed> {
       .update(await matrix.sha256())
       .update(spec)
       .digest('hex'),
+    inputs: [input.name],
     batch: async (start, end) => {
       const data = Float32Array.from(await matrix.rows(start, end));
       return {
         feeds: { [input.name]: { data, dims: [end - start, ...dims], dtype: 'float32' } },
       };
     },
-  };
+  });
 }
