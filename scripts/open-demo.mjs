@@ -49,6 +49,9 @@ async function openBrowserEditor() {
   // Heeded from before the start: nothing may be left behind.
   const ended = new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, resolve);
+    // npm passes a signal on to its shell alone: the end of that shell is the end of this.
+    const parent = process.ppid;
+    setInterval(() => process.ppid !== parent && resolve(), 500).unref();
   });
   console.log('Packaging the extension …');
   const server = await startServer({

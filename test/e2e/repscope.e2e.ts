@@ -88,6 +88,8 @@ describe('beside the line that names a model', () => {
     await workbench.open(broken);
     const squiggles = workbench.editor(broken).locator('.squiggly-error, .squiggly-warning');
     await eventually('two squiggles', async () => (await squiggles.count()) >= 2);
+    const hover = await workbench.hover(broken, 'truncated.onnx');
+    await hover.getByText('ends in the middle').first().waitFor({ timeout: PATIENCE_MS });
     await session.screenshot('diagnostics-dark');
     await workbench.run('View: Close Editor');
   });
