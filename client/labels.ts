@@ -9,7 +9,7 @@ export const formatNames: Record<ModelFormat, string> = {
   safetensors: 'safetensors',
   gguf: 'GGUF',
   torch: 'PyTorch',
-  keras: 'Keras',
+  keras: 'Keras (HDF5)',
 };
 
 /** The element type that most parameters have. */

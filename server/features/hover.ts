@@ -18,7 +18,7 @@ const formats: Record<ModelOutline['format'], string> = {
   safetensors: 'safetensors',
   gguf: 'GGUF',
   torch: 'PyTorch checkpoint',
-  keras: 'Keras',
+  keras: 'Keras (HDF5)',
 };
 
 /** The model's card. Undefined where the reference leads to no model. */

@@ -3,9 +3,11 @@ import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { openBytes, statFile } from '../bytes/byte-source.ts';
 import { UserError } from '../errors.ts';
+import { openHdf5, openKerasArchive } from '../tensor/keras.ts';
 import { archiveKind } from '../tensor/open-weights.ts';
 import { openGgufModel } from './formats/gguf.ts';
 import { openHuggingFace } from './formats/huggingface.ts';
+import { openKerasModel } from './formats/keras.ts';
 import { openOnnx } from './formats/onnx.ts';
 import { openSafetensorsModel } from './formats/safetensors-model.ts';
 import { openTorchModel } from './formats/torch.ts';
@@ -32,6 +34,7 @@ async function openFile(path: string): Promise<Model> {
   const found = sniff(head, source.size);
   if (found.kind === 'onnx') return openOnnx(path);
   if (found.kind === 'gguf') return openGgufModel(path);
+  if (found.kind === 'hdf5') return openKerasModel(path, openHdf5);
   if (found.kind === 'zip') return openArchive(path);
   if (found.kind === 'safetensors') {
     const folder = dirname(path);
@@ -43,7 +46,9 @@ async function openFile(path: string): Promise<Model> {
 }
 
 async function openArchive(path: string): Promise<Model> {
-  if ((await archiveKind(path)) === 'torch') return openTorchModel(path);
+  const kind = await archiveKind(path);
+  if (kind === 'torch') return openTorchModel(path);
+  if (kind === 'keras') return openKerasModel(path, openKerasArchive);
   throw new UserError('not-a-model', path, 'is a zip archive', 'unpack it');
 }
 

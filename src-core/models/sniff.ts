@@ -3,6 +3,7 @@ export type Sniffed =
   | { kind: 'onnx' }
   | { kind: 'safetensors' }
   | { kind: 'gguf' }
+  | { kind: 'hdf5' }
   /** An archive; its directory, at the end of the file, says of what. */
   | { kind: 'zip' }
   /** Something else: what, and the way out. */
@@ -26,7 +27,7 @@ const again = 'download it again';
 const signatures: readonly { at: number; bytes: string; is: Sniffed }[] = [
   { at: 0, bytes: '\x93NUMPY', is: other('is a NumPy array, not a model') },
   { at: 0, bytes: 'GGUF', is: { kind: 'gguf' } },
-  { at: 0, bytes: '\x89HDF', is: unread('is an HDF5 file', 'export the model to ONNX') },
+  { at: 0, bytes: '\x89HDF', is: { kind: 'hdf5' } },
   { at: 4, bytes: 'TFL3', is: unread('is a TensorFlow Lite model', 'convert it to ONNX') },
   { at: 4, bytes: 'ORTM', is: unread('is an onnxruntime .ort file', 'name the .onnx file') },
   { at: 0, bytes: '\x1f\x8b', is: other('is a gzip archive', 'unpack it') },

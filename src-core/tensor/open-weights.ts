@@ -2,6 +2,7 @@ import { openBytes } from '../bytes/byte-source.ts';
 import { openZip } from '../bytes/zip.ts';
 import { UserError } from '../errors.ts';
 import { openGguf } from './gguf.ts';
+import { kerasWeights, openHdf5, openKerasArchive } from './keras.ts';
 import { checkpointPickle, openTorch } from './torch.ts';
 import type { WeightFile } from './weight-file.ts';
 
@@ -9,7 +10,7 @@ const headBytes = 8;
 const zipStart = 'PK\x03\x04';
 
 /** What a zip archive is to Repscope. */
-export type ArchiveKind = 'torch' | 'other';
+export type ArchiveKind = 'torch' | 'keras' | 'other';
 
 /** @throws UserError `not-a-model` where the archive is damaged. */
 export async function archiveKind(path: string): Promise<ArchiveKind> {
@@ -19,7 +20,8 @@ export async function archiveKind(path: string): Promise<ArchiveKind> {
     uncompressed: 'unpack it',
   });
   await archive.close();
-  return archive.names.some((name) => checkpointPickle.test(name)) ? 'torch' : 'other';
+  if (archive.names.some((name) => checkpointPickle.test(name))) return 'torch';
+  return archive.names.includes(kerasWeights) ? 'keras' : 'other';
 }
 
 /**
@@ -33,11 +35,16 @@ export async function openWeights(path: string): Promise<WeightFile> {
     .finally(() => source.close());
   const head = Buffer.from(bytes).toString('latin1');
   if (head.startsWith('GGUF')) return openGguf(path);
-  if (head.startsWith(zipStart) && (await archiveKind(path)) === 'torch') return openTorch(path);
+  if (head.startsWith('\x89HDF')) return openHdf5(path);
+  if (head.startsWith(zipStart)) {
+    const kind = await archiveKind(path);
+    if (kind === 'torch') return openTorch(path);
+    if (kind === 'keras') return openKerasArchive(path);
+  }
   throw new UserError(
     'not-a-model',
     path,
     'holds no tensors that Repscope reads',
-    'name a GGUF or PyTorch file, or a matrix as .npy',
+    'name a GGUF, PyTorch or Keras file, or a matrix as .npy',
   );
 }

@@ -26,7 +26,7 @@ const formats: Record<ModelOutline['format'], string> = {
   safetensors: 'safetensors',
   gguf: 'GGUF',
   torch: 'PyTorch checkpoint',
-  keras: 'Keras',
+  keras: 'Keras (HDF5)',
 };
 
 function modelPage(outline: ModelOutline, runs: Runs): HTMLElement {
