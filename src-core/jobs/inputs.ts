@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import type { NamedRows, Side } from '../analyses/definition.ts';
 import { captureLayers } from '../capture/capture.ts';
-import { openFeed } from '../capture/feed.ts';
+import { fedLayers, openFeed } from '../capture/feed.ts';
 import type { Engine } from '../engine/device-engine.ts';
 import { UserError } from '../errors.ts';
 import { selectLayers } from '../models/layers.ts';
@@ -70,8 +70,10 @@ async function modelInput(
     );
   }
   const pool: Pool = options.pool ?? 'mean';
-  const layers = selectLayers(outline, options.layers).map((layer) => layer.name);
-  const feed = await openFeed(model, options.probe, cwd);
+  const selected = selectLayers(outline, options.layers);
+  const feed = await openFeed(model, options.probe, cwd, selected);
+  const named = (options.layers?.length ?? 0) > 0;
+  const layers = fedLayers(selected, feed, named).map((layer) => layer.name);
   const captured = await captureLayers(
     { model, layers, feed, pool },
     {

@@ -1,4 +1,5 @@
 import type { FingerprintOptions } from '../bytes/fingerprint.ts';
+import type { PixelScaling } from '../probes/pixel-scaling.ts';
 import type { DType } from '../tensor/dtype.ts';
 import type { BlockType } from '../tensor/gguf-blocks.ts';
 
@@ -99,4 +100,6 @@ export interface Model {
   nonFiniteTensors(signal?: AbortSignal): Promise<string[]>;
   /** Folder with `tokenizer.json`, where there is one. */
   readonly tokenizerFolder?: string;
+  /** How pixels are to enter it, where its files say so. */
+  readonly pixelScaling?: PixelScaling;
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Random } from '../analyses/random.ts';
 import type { ImageProbe } from './image.ts';
+import { describeScaling, type PixelScaling } from './pixel-scaling.ts';
 
 /**
  * The pens' paths of each digit in a unit square (x right, y down), in the commands M, L and C of an
@@ -102,22 +103,32 @@ export function drawDigits(options: {
 const probeSize = 500;
 const probeSeed = 0;
 
-/** The embedded image probe: 500 digits, 50 of each, drawn at the size a model takes. */
-export function defaultImageProbe(size: { height: number; width: number }): ImageProbe {
+/**
+ * The embedded image probe: 500 digits, 50 of each, drawn at the size a model takes, and scaled as it
+ * asks for where it says so.
+ */
+export function defaultImageProbe(
+  size: { height: number; width: number },
+  scaling?: PixelScaling,
+): ImageProbe {
   const { height, width } = size;
+  const scaled = scaling
+    ? describeScaling(scaling)
+    : 'pixels scaled to 0–1 (no mean or deviation removed)';
   const { images, labels } = drawDigits({ count: probeSize, seed: probeSeed, height, width });
   return {
     spec: 'default',
     description:
-      `${probeSize} procedurally drawn digits, 50 of each class, ${height} × ${width} grey, ` +
-      'pixels scaled to 0–1 (no mean or deviation removed; repeated where a model takes 3 channels)',
+      `${probeSize} procedurally drawn digits, 50 of each class, ${height} × ${width} grey ` +
+      `(repeated where a model takes 3 channels), ${scaled}`,
     n: probeSize,
     height,
     width,
     labels,
     images,
+    ...(scaling ? { scaling } : {}),
     sha256: createHash('sha256')
-      .update(`${probeSize} ${height} ${width}\n`)
+      .update(`${probeSize} ${height} ${width}\n${scaling ? JSON.stringify(scaling) : ''}`)
       .update(images)
       .update(labels)
       .digest('hex'),

@@ -1,5 +1,6 @@
 import { UserError } from '../errors.ts';
 import type { ValueInfo } from '../models/model.ts';
+import type { PixelScaling } from './pixel-scaling.ts';
 
 /** Labelled grey images. */
 export interface ImageProbe {
@@ -14,7 +15,9 @@ export interface ImageProbe {
   labels: Uint8Array;
   /** n × height × width, 0–255. */
   images: Uint8Array;
-  /** Hex digest of images and labels. */
+  /** How pixels enter the model; divided by 255 where absent. */
+  scaling?: PixelScaling;
+  /** Hex digest of images, labels and scaling. */
   sha256: string;
 }
 
@@ -64,8 +67,8 @@ export function imageShapeOf(input: ValueInfo): ImageShape | undefined {
 }
 
 /**
- * Images `[start, end)` of a probe as the input's tensor, pixels divided by 255, a single channel
- * repeated where the input takes three.
+ * Images `[start, end)` of a probe as the input's tensor, pixels scaled as the probe says, a single
+ * channel repeated where the input takes three.
  * @throws UserError `wrong-shape` where the input takes no such image.
  */
 export function imageFeed(probe: ImageProbe, start: number, end: number, input: ValueInfo): Feed {
@@ -78,12 +81,12 @@ export function imageFeed(probe: ImageProbe, start: number, end: number, input: 
   const size = height * width;
   const { channels, layout } = shape;
   const data = new Float32Array(count * channels * size);
-  for (let i = 0; i < count; i++) {
-    for (let p = 0; p < size; p++) {
-      const grey = probe.images[(start + i) * size + p]! / 255;
-      for (let channel = 0; channel < channels; channel++) {
+  for (let channel = 0; channel < channels; channel++) {
+    const values = pixelValues(probe.scaling, channel);
+    for (let i = 0; i < count; i++) {
+      for (let p = 0; p < size; p++) {
         const within = layout === 'NHWC' ? p * channels + channel : channel * size + p;
-        data[i * channels * size + within] = grey;
+        data[i * channels * size + within] = values[probe.images[(start + i) * size + p]!]!;
       }
     }
   }
@@ -93,6 +96,15 @@ export function imageFeed(probe: ImageProbe, start: number, end: number, input: 
     flat: [count, size],
   }[layout];
   return { data, dims };
+}
+
+/** What each of the 256 grey levels becomes in one channel. */
+function pixelValues(scaling: PixelScaling | undefined, channel: number): Float32Array {
+  return Float32Array.from({ length: 256 }, (_, grey) => {
+    if (!scaling) return grey / 255;
+    const { factor, mean, std } = scaling;
+    return (grey * factor - mean[channel]!) / std[channel]!;
+  });
 }
 
 /** Whether an input takes this many samples at once. */

@@ -4,6 +4,7 @@ import { statFile } from '../../bytes/byte-source.ts';
 import { fingerprintFiles } from '../../bytes/fingerprint.ts';
 import { UserError } from '../../errors.ts';
 import { elementCount } from '../../tensor/convert.ts';
+import { pixelScalingOf, type PixelScaling } from '../../probes/pixel-scaling.ts';
 import type { DType } from '../../tensor/dtype.ts';
 import type { SafetensorsEntry } from '../../tensor/safetensors.ts';
 import {
@@ -55,11 +56,16 @@ export async function openHuggingFace(path: string): Promise<Model> {
     ...textFiles.map((name) => join(folder, name)).filter((file) => existsSync(file)),
     ...(head?.configs ?? []),
   ];
+  const scaling =
+    typeof plan !== 'string' && plan.inputs.some(({ name }) => name === 'pixel_values')
+      ? await readScaling(folder, findings)
+      : undefined;
   const outline = await outlineOf(folder, config, all, extras, plan, findings);
   const hasTokenizer = existsSync(join(folder, 'tokenizer.json'));
   return {
     outline,
     ...(hasTokenizer ? { tokenizerFolder: folder } : {}),
+    ...(scaling === undefined ? {} : { pixelScaling: scaling }),
     fingerprint: (options) =>
       fingerprintFiles(
         [join(folder, 'config.json'), ...all.map((file) => file.path), ...extras],
@@ -221,17 +227,32 @@ function configFacts(config: JsonObject): Record<string, string> {
   return facts;
 }
 
+/** A JSON file beside the checkpoint that it can do without; a damaged one is a finding. */
+async function readSideFile(path: string, findings: Finding[]): Promise<JsonObject | undefined> {
+  try {
+    return await readOptionalJson(path);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    findings.push({ severity: 'warning', code: 'bad-side-file', message: error.message });
+    return undefined;
+  }
+}
+
+/** How the model's own preprocessor scales pixels, where its file says so. */
+async function readScaling(folder: string, findings: Finding[]): Promise<PixelScaling | undefined> {
+  const name = 'preprocessor_config.json';
+  const config = await readSideFile(join(folder, name), findings);
+  if (config === undefined) return undefined;
+  const scaling = pixelScalingOf(config);
+  if (typeof scaling !== 'string') return scaling;
+  const message = `${name} has ${scaling}: pixels are scaled to 0–1`;
+  findings.push({ severity: 'warning', code: 'bad-side-file', message });
+  return undefined;
+}
+
 /** How the sentence-transformers library would pool and truncate, where its files say so. */
 async function sentenceFacts(folder: string, findings: Finding[]): Promise<Record<string, string>> {
-  const read = async (name: string): Promise<JsonObject | undefined> => {
-    try {
-      return await readOptionalJson(join(folder, name));
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      findings.push({ severity: 'warning', code: 'bad-side-file', message: error.message });
-      return undefined;
-    }
-  };
+  const read = (name: string) => readSideFile(join(folder, name), findings);
   const pooling = await read('1_Pooling/config.json');
   const sentence = await read('sentence_bert_config.json');
   const modes = poolingOf(pooling ?? {});
