@@ -247,6 +247,8 @@ export class Engine {
           disable_prepacking: '1',
           model_external_initializers_file_folder_path: graph.externalFolder,
         },
+        // Folding would keep all 16-bit weights widened, at twice their bytes, for as long as it runs.
+        optimization: { disable_specified_optimizers: 'ConstantFolding' },
       };
     }
     let session: ort.InferenceSession;

@@ -202,6 +202,11 @@ test('the documentation lists these fixtures and no others', async () => {
   expect(listed.sort()).toEqual(cases.toSorted());
 });
 
+test('one fixture comes in several files', async () => {
+  const files = await readdir(join(fixtures, 'llama'));
+  expect(files.filter((file) => file.endsWith('.safetensors'))).toHaveLength(2);
+});
+
 describe('older spellings make the same graph', () => {
   const graph = async (folder: string) =>
     Buffer.from((await (await openHuggingFace(folder)).graph(['logits'])).bytes).toString('base64');
