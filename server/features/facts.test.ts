@@ -40,6 +40,8 @@ test('facts count declared blocks, else the default layers, and name the main ty
     metadata: { num_hidden_layers: '1' },
   });
   expect(factsLine(declared)).toBe('1K params · 1 layer · float16');
+  // GPT-2's spelling.
+  expect(factsLine(outline({ parameters, metadata: { n_layer: '12' } }))).toContain('12 layers');
   expect(factsLine(outline({}))).toBe('0 params');
 });
 

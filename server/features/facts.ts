@@ -8,10 +8,14 @@ export function mainDtypes({ dtypes, parameters }: ModelOutline): string {
   return main.map(([dtype]) => dtype).join('+');
 }
 
+/** How configs spell the number of blocks. */
+const blockCounts = ['num_hidden_layers', 'n_layer', 'n_layers', 'num_layers'];
+
 /** Blocks where the model declares them, else the layers analysed by default. */
 export function layerCount(outline: ModelOutline): number {
-  const declared = Number(outline.metadata['num_hidden_layers']);
-  if (Number.isInteger(declared) && declared > 0) return declared;
+  const declared = blockCounts.map((field) => Number(outline.metadata[field]));
+  const blocks = declared.find((count) => Number.isInteger(count) && count > 0);
+  if (blocks !== undefined) return blocks;
   return outline.layers.filter((layer) => layer.default).length;
 }
 

@@ -212,6 +212,8 @@ const shownFields = [
   'max_position_embeddings',
   'n_embd',
   'n_layer',
+  'n_layers',
+  'num_layers',
   'n_head',
   'n_positions',
   'sliding_window',
