@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { ValueInfo } from '../models/model.ts';
+import { defaultImageProbe } from './digits.ts';
 import { imageFeed, imageShapeOf, type ImageProbe } from './image.ts';
 import { noiseFeed, noiseProbe } from './noise.ts';
+import { pixelScalingOf } from './pixel-scaling.ts';
 
 const input = (...shape: ValueInfo['shape']): ValueInfo => ({
   name: 'x',
@@ -60,6 +62,15 @@ describe('imageFeed', () => {
     }
   });
 
+  it('takes mean and deviation of each channel off', () => {
+    // (77 / 255 − mean) / std, by hand.
+    const scaling = { factor: 1 / 255, mean: [0.5, 0, 0.3], std: [0.5, 1, 0.1] } as const;
+    const { data } = imageFeed({ ...probe, scaling }, 1, 2, input('N', 3, 8, 9));
+    expect(data[5]).toBeCloseTo(-0.396078, 6);
+    expect(data[72 + 5]).toBeCloseTo(0.301961, 6);
+    expect(data[2 * 72 + 5]).toBeCloseTo(0.019608, 5);
+  });
+
   it('names the input and both shapes where they differ', () => {
     expect(() => imageFeed(probe, 0, 2, input('N', 1, 28, 28))).toThrow(
       'input x: expects float32 [N, 1, 28, 28], the probe gives [2, 1, 8, 9]; ',
@@ -102,5 +113,47 @@ describe('noiseFeed', () => {
     expect(() => noiseFeed(noiseProbe(), 0, 2, [{ ...input('N', 4), dtype: 'int64' }])).toThrow(
       'input x: takes int64, noise is float32',
     );
+  });
+});
+
+describe('pixelScalingOf', () => {
+  const mean = [0.1, 0.2, 0.3];
+  const std = [0.4, 0.5, 0.6];
+
+  it.each([
+    [
+      { image_mean: mean, image_std: std },
+      { factor: 1 / 255, mean, std },
+    ],
+    [
+      { image_mean: 0.5, image_std: 0.5 },
+      { factor: 1 / 255, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] },
+    ],
+    [
+      { do_normalize: false, image_mean: mean, image_std: std, rescale_factor: 0.01 },
+      { factor: 0.01, mean: [0, 0, 0], std: [1, 1, 1] },
+    ],
+    [{ do_rescale: false }, { factor: 1, mean: [0, 0, 0], std: [1, 1, 1] }],
+  ])('of %j', (config, expected) => {
+    expect(pixelScalingOf(config)).toEqual(expected);
+  });
+
+  it.each([
+    [{ image_mean: [1, 2], image_std: std }, 'image_mean = [1,2]'],
+    [{ image_mean: mean }, 'image_std = undefined'],
+    [{ image_mean: mean, image_std: [1, 0, 1] }, 'image_std = [1,0,1]'],
+    [{ rescale_factor: 'x' }, 'rescale_factor = "x"'],
+  ])('of %j says why not', (config, reason) => {
+    expect(pixelScalingOf(config)).toBe(reason);
+  });
+
+  it('is said in the description of the digits, and decides their digest', () => {
+    const size = { height: 8, width: 8 };
+    const scaling = { factor: 1 / 255, mean: [0.1, 0.2, 0.3], std: [0.4, 0.5, 0.6] } as const;
+    const scaled = defaultImageProbe(size, scaling);
+    expect(scaled.description).toContain(
+      'pixels scaled to 0–1, less 0.1, 0.2, 0.3, divided by 0.4, 0.5, 0.6 (preprocessor_config.json)',
+    );
+    expect(scaled.sha256).not.toBe(defaultImageProbe(size).sha256);
   });
 });

@@ -134,6 +134,11 @@ describe('a checkpoint folder', () => {
     expect(await longest()).toBe(12);
     await write('config.json', '{"n_positions": 11}');
     expect(await longest()).toBe(11);
+    await write('config.json', '{"text_config": {"max_position_embeddings": 10}}');
+    expect(await longest()).toBe(10);
+    // Positions 0 and 1 are no token's.
+    await write('config.json', '{"model_type": "roberta", "max_position_embeddings": 18}');
+    expect(await longest()).toBe(16);
     await write('config.json', '{"max_position_embeddings": 12}');
     await rm(join(folder, 'sentence_bert_config.json'));
     await write('tokenizer_config.json', '{"model_max_length": 1e30}');

@@ -140,9 +140,20 @@ const isLength = (value: unknown): value is number =>
 async function readMaxLength(folder: string, tokenizerConfig: JsonObject): Promise<number> {
   const sentence = await readOptionalJson(join(folder, 'sentence_bert_config.json'));
   const model = await readOptionalJson(join(folder, 'config.json'));
-  const places = [model?.['max_position_embeddings'], model?.['n_positions']];
-  const positions = places.find(isLength) ?? Infinity;
+  const positions = model === undefined ? Infinity : positionsOf(model);
   const stated = [sentence?.['max_seq_length'], tokenizerConfig['model_max_length']].find(isLength);
   const length = Math.min(stated ?? positions, positions);
   return Number.isFinite(length) ? length : 512;
+}
+
+/** Models whose positions begin after the number of the padding token. */
+const afterPadding = new Set<unknown>(['roberta', 'xlm-roberta', 'camembert', 'mpnet']);
+
+/** Tokens that the position embeddings of a `config.json` are for; infinity where it does not say. */
+function positionsOf(config: JsonObject): number {
+  const text = (config['text_config'] ?? config) as JsonObject;
+  const places = [text['max_position_embeddings'], text['n_positions']].find(isLength) ?? Infinity;
+  if (!afterPadding.has(config['model_type'])) return places;
+  const padding = config['pad_token_id'];
+  return Math.max(1, places - (typeof padding === 'number' ? padding : 1) - 1);
 }
