@@ -1,16 +1,6 @@
-import type { ModelFormat, ModelOutline } from '@repscope/core/models/model.ts';
+import type { ModelOutline } from '@repscope/core/models/model.ts';
 import { baseName } from '@repscope/core/results/format.ts';
 import type { RunSummary } from '@repscope/core/results/schema.ts';
-
-/** Model formats under their own names. */
-export const formatNames: Record<ModelFormat, string> = {
-  onnx: 'ONNX',
-  huggingface: 'Hugging Face',
-  safetensors: 'safetensors',
-  gguf: 'GGUF',
-  torch: 'PyTorch',
-  keras: 'Keras (HDF5)',
-};
 
 /** The element type that most parameters have. */
 export function mainDtype(outline: Pick<ModelOutline, 'dtypes'>): string | undefined {

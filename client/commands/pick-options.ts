@@ -119,6 +119,8 @@ async function editParameter(
     const picked = await vscode.window.showQuickPick(items, {
       title,
       placeHolder: info.description,
+      // A result panel that takes the focus for a moment must not end the steps.
+      ignoreFocusOut: true,
     });
     if (!picked) return undefined;
     const parsed = parseParameter(info, picked.label);
@@ -126,6 +128,7 @@ async function editParameter(
   }
   const text = await vscode.window.showInputBox({
     title,
+    ignoreFocusOut: true,
     prompt: vscode.l10n.t('{0} (empty: {1})', info.description, formatValue(info.default)),
     value: formatValue(current),
     validateInput: (value) => {
@@ -153,6 +156,7 @@ async function pickLayers(
     title: analysis.title,
     placeHolder: vscode.l10n.t('Layers to analyze; none for the default layers'),
     canPickMany: true,
+    ignoreFocusOut: true,
     matchOnDescription: true,
   });
   if (!picked) return undefined;

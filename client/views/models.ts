@@ -1,83 +1,75 @@
-import type { LayerAxes, LayerInfo, ModelOutline } from '@repscope/core/models/model.ts';
+import {
+  formatNames,
+  type LayerAxes,
+  type LayerInfo,
+  type ModelOutline,
+} from '@repscope/core/models/model.ts';
 import type { WorkspaceModel } from '@repscope/core/protocol/language-server.ts';
 import * as vscode from 'vscode';
 import { readableError } from '../errors.ts';
 import { formatBytes, formatCount, formatShape } from '@repscope/core/results/format.ts';
-import { formatNames, mainDtype } from '../labels.ts';
+import { mainDtype } from '../labels.ts';
 import type { Models } from '../models.ts';
 
 export type ModelNode =
-  { kind: 'model'; model: WorkspaceModel } | { kind: 'layer'; path: string; layer: LayerInfo };
+  | { kind: 'model'; model: WorkspaceModel; outline: ModelOutline | Error }
+  | { kind: 'layer'; path: string; layer: LayerInfo };
 
-/** Workspace models with their layers. Facts about a file arrive after its row is shown. */
+/** Workspace models with their layers. */
 export class ModelsTree implements vscode.TreeDataProvider<ModelNode>, vscode.Disposable {
   readonly #models: Models;
   readonly #log: vscode.LogOutputChannel;
   readonly #changed = new vscode.EventEmitter<ModelNode | undefined>();
   readonly #subscription: vscode.Disposable;
-  readonly #known = new Map<string, ModelOutline | Error>();
-  /** Paths asked for since the last change; what is known from before shows until the answer. */
-  readonly #asked = new Set<string>();
 
   readonly onDidChangeTreeData = this.#changed.event;
 
   constructor(models: Models, log: vscode.LogOutputChannel) {
     this.#models = models;
     this.#log = log;
-    this.#subscription = models.onDidChange(() => {
-      this.#asked.clear();
-      this.#changed.fire(undefined);
-    });
+    this.#subscription = models.onDidChange(() => this.#changed.fire(undefined));
   }
 
   async getChildren(node?: ModelNode): Promise<ModelNode[]> {
+    if (node !== undefined) return layersOf(node);
     try {
-      if (node === undefined) {
-        return (await this.#models.list()).map((model) => ({ kind: 'model', model }));
-      }
-      if (node.kind === 'layer') return [];
-      const { path } = node.model;
-      const { layers } = await this.#models.outline(path);
-      return layers.map((layer) => ({ kind: 'layer', path, layer }));
+      // Rows come complete: a row that changes under the pointer loses the click.
+      return await Promise.all((await this.#models.list()).map((model) => this.#modelNode(model)));
     } catch (error) {
-      // The row of an unreadable model says so itself.
-      if (node === undefined) this.#log.warn(readableError(error).message);
+      this.#log.warn(readableError(error).message);
       return [];
     }
   }
 
+  async #modelNode(model: WorkspaceModel): Promise<ModelNode> {
+    const outline = await this.#models.outline(model.path).catch(readableError);
+    return { kind: 'model', model, outline };
+  }
+
   getTreeItem(node: ModelNode): vscode.TreeItem {
-    return node.kind === 'model' ? this.#modelItem(node.model) : layerItem(node.layer);
-  }
-
-  #modelItem({ path, name }: WorkspaceModel): vscode.TreeItem {
-    const item = new vscode.TreeItem(name, vscode.TreeItemCollapsibleState.Collapsed);
-    item.id = path;
-    item.contextValue = 'model';
-    item.iconPath = new vscode.ThemeIcon('symbol-class');
-    item.tooltip = path;
-    const known = this.#known.get(path);
-    if (known instanceof Error) markUnreadable(item, known);
-    else if (known) describe(item, known);
-    if (!this.#asked.has(path)) void this.#learn(path);
-    return item;
-  }
-
-  async #learn(path: string): Promise<void> {
-    this.#asked.add(path);
-    try {
-      this.#known.set(path, await this.#models.outline(path));
-    } catch (error) {
-      this.#known.set(path, readableError(error));
-    }
-    // The whole tree: the editor drops a change of a row that it has not drawn yet.
-    this.#changed.fire(undefined);
+    return node.kind === 'model' ? modelItem(node.model, node.outline) : layerItem(node.layer);
   }
 
   dispose(): void {
     this.#subscription.dispose();
     this.#changed.dispose();
   }
+}
+
+function layersOf(node: ModelNode): ModelNode[] {
+  if (node.kind === 'layer' || node.outline instanceof Error) return [];
+  const { path } = node.model;
+  return node.outline.layers.map((layer) => ({ kind: 'layer', path, layer }));
+}
+
+function modelItem({ path, name }: WorkspaceModel, outline: ModelOutline | Error): vscode.TreeItem {
+  const item = new vscode.TreeItem(name, vscode.TreeItemCollapsibleState.Collapsed);
+  item.id = path;
+  item.contextValue = 'model';
+  item.iconPath = new vscode.ThemeIcon('symbol-class');
+  if (outline instanceof Error) markUnreadable(item, outline);
+  else describe(item, outline);
+  return item;
 }
 
 function describe(item: vscode.TreeItem, outline: ModelOutline): void {

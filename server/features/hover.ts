@@ -1,4 +1,4 @@
-import type { ModelOutline, ValueInfo } from '@repscope/core/models/model.ts';
+import { formatNames, type ModelOutline, type ValueInfo } from '@repscope/core/models/model.ts';
 import { UserError } from '@repscope/core/errors.ts';
 import { commands } from '@repscope/core/protocol/language-server.ts';
 import { formatBytes, formatCount } from '@repscope/core/results/format.ts';
@@ -11,15 +11,6 @@ import { groupLayers, mainDtypes, shapeText } from './facts.ts';
 
 const maxLayerLines = 12;
 const maxValues = 4;
-
-const formats: Record<ModelOutline['format'], string> = {
-  onnx: 'ONNX',
-  huggingface: 'Hugging Face checkpoint',
-  safetensors: 'safetensors',
-  gguf: 'GGUF',
-  torch: 'PyTorch checkpoint',
-  keras: 'Keras (HDF5)',
-};
 
 /** The model's card. Undefined where the reference leads to no model. */
 export async function hover(
@@ -44,19 +35,20 @@ function card(outline: ModelOutline, runs: Runs, clientCommands: boolean): strin
   return [
     `**${escape(name)}**${architecture === undefined ? '' : ` · ${escape(architecture)}`}`,
     [
-      formats[outline.format],
+      formatNames[outline.format],
       formatBytes(outline.bytes),
       `${formatCount(outline.parameters)} parameters`,
       ...(outline.parameters > 0 ? [mainDtypes(outline)] : []),
     ].join(' · '),
-    [...values('in', outline.inputs), ...values('out', outline.outputs)].join('  \n'),
-    layers(outline),
+    // What leads on comes first: the editor cuts long cards off.
+    clientCommands ? links(path) : '',
     outline.notRunnableBecause === undefined
       ? ''
       : `Not runnable: ${escape(outline.notRunnableBecause)}`,
     ...outline.findings.map(({ severity, message }) => `*${severity}*: ${escape(message)}`),
     lastRuns(path, runs, clientCommands),
-    clientCommands ? links(path) : '',
+    [...values('in', outline.inputs), ...values('out', outline.outputs)].join('  \n'),
+    layers(outline),
   ]
     .filter((part) => part !== '')
     .join('\n\n');

@@ -43,6 +43,16 @@ export interface LayerInfo {
 
 export type ModelFormat = 'onnx' | 'huggingface' | 'safetensors' | 'gguf' | 'torch' | 'keras';
 
+/** Formats by the names that people know them by. */
+export const formatNames: Record<ModelFormat, string> = {
+  onnx: 'ONNX',
+  huggingface: 'Hugging Face checkpoint',
+  safetensors: 'safetensors',
+  gguf: 'GGUF',
+  torch: 'PyTorch checkpoint',
+  keras: 'Keras (HDF5)',
+};
+
 export interface Finding {
   severity: 'info' | 'warning' | 'error';
   code: string;

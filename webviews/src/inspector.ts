@@ -1,5 +1,5 @@
 // The inspector: what a model is, its layers and its last results, in a narrow side view.
-import type { ModelOutline } from '@repscope/core/models/model.ts';
+import { formatNames, type ModelOutline } from '@repscope/core/models/model.ts';
 import type { WebviewState } from '@repscope/core/protocol/webview.ts';
 import './shared/base.css';
 import './inspector.css';
@@ -19,15 +19,6 @@ type Runs = Extract<WebviewState, { kind: 'model' }>['runs'];
 const rowCap = 500;
 
 const editor = new Editor();
-
-const formats: Record<ModelOutline['format'], string> = {
-  onnx: 'ONNX',
-  huggingface: 'Hugging Face checkpoint',
-  safetensors: 'safetensors',
-  gguf: 'GGUF',
-  torch: 'PyTorch checkpoint',
-  keras: 'Keras (HDF5)',
-};
 
 function modelPage(outline: ModelOutline, runs: Runs): HTMLElement {
   return h(
@@ -65,7 +56,7 @@ function facts(outline: ModelOutline): HTMLElement {
   const values = (list: ModelOutline['inputs']): string[] =>
     list.map(({ name, dtype, shape }) => `${name}: ${dtype} ${formatShape(shape)}`);
   const rows: [string, string[]][] = [
-    ['Format', [formats[outline.format]]],
+    ['Format', [formatNames[outline.format]]],
     ['Architecture', outline.architecture === undefined ? [] : [outline.architecture]],
     ['Size', [formatBytes(outline.bytes)]],
     ['Parameters', [formatCount(outline.parameters)]],
