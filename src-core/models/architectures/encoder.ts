@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { LayerInfo } from '../model.ts';
 import { Unsupported } from './architecture.ts';
+import { normalize } from './blocks/norms.ts';
 import type { Network, Node } from './network.ts';
 
 /** A whole number above 0. */
@@ -221,10 +222,8 @@ export class Tower {
 
   /** x / √(mean x² + ε), times a scale. */
   rmsNorm(x: Node, name: string, width: number, epsilon: number): Node {
-    const { net } = this;
-    const square = net.op('ReduceMean', [net.op('Mul', [x, x]), net.ints(-1)], { keepdims: 1 });
-    const root = net.op('Sqrt', [net.op('Add', [square, net.scalar(epsilon)])]);
-    return net.op('Mul', [net.op('Div', [x, root]), this.tensor(`${name}.weight`, [width])]);
+    const weights = this.#options.weights + name;
+    return normalize(this.net, x, { name: weights, width, kind: 'rms', epsilon });
   }
 
   /** Self-attention of `x`; names `attn.q`, `k`, `v`, `scores`, `probs` and `out` under `at`. */

@@ -1,14 +1,11 @@
-import { realKeys } from '../encoder.ts';
+import { hideUnless, realKeys } from '../encoder.ts';
 import type { Network, Node } from '../network.ts';
 import type { TokenGrid } from './token-grid.ts';
 
-/** The lowest float32: what the score of a key that may not be seen becomes. */
-const lowest = -3.4028234663852886e38;
-
 /**
- * Which keys each query may see: real tokens (1 in `mask` [batch, tokens]) at or before it, and of
- * those, where there is a window, the `window` nearest places.
- * @returns bool [batch, 1, tokens, tokens]
+ * What hides keys from queries, added to the scores. Each sees the real tokens (1 in `mask`
+ * [batch, tokens]) at or before it and, where there is a window, at most `window` - 1 places back.
+ * @returns [batch, 1, tokens, tokens]
  */
 export function causalMask(net: Network, grid: TokenGrid, mask: Node, window?: number): Node {
   const count = net.op('Squeeze', [grid.tokens]);
@@ -19,7 +16,7 @@ export function causalMask(net: Network, grid: TokenGrid, mask: Node, window?: n
     const distance = net.op('Sub', [queries, places]);
     seen = net.op('And', [seen, net.op('Less', [distance, net.ints(window)])]);
   }
-  return net.op('And', [seen, realKeys(net, mask)]);
+  return hideUnless(net, net.op('And', [seen, realKeys(net, mask)]));
 }
 
 /**
@@ -63,10 +60,9 @@ export function attentionScores(
   return cap === undefined ? scaled : softCap(net, scaled, cap);
 }
 
-/** Softmax over the keys that may be seen (bool, broadcast to the scores). */
-export function attentionProbabilities(net: Network, scores: Node, seen: Node): Node {
-  const masked = net.op('Where', [seen, scores, net.scalar(lowest)]);
-  return net.op('Softmax', [masked], { axis: -1 });
+/** Softmax over the keys that `hide` leaves (see {@link causalMask}). */
+export function attentionProbabilities(net: Network, scores: Node, hide: Node): Node {
+  return net.op('Softmax', [net.op('Add', [scores, hide])], { axis: -1 });
 }
 
 /** Values [batch, keyHeads, tokens, width] averaged by `probs`: [batch, tokens, heads · width]. */

@@ -91,7 +91,7 @@ interface Context {
   decoder: Decoder;
   rotation: Rotation | undefined;
   /** The causal mask of a window, made once each. */
-  seen: (window: number | undefined) => Node;
+  hide: (window: number | undefined) => Node;
 }
 
 /**
@@ -122,7 +122,7 @@ export function planDecoder(decoder: Decoder, weights: Weights): ArchitecturePla
     grid,
     decoder,
     rotation: rope === undefined ? undefined : rotationAt(net, places, rope),
-    seen: once((window) => causalMask(net, grid, mask, window)),
+    hide: once((window) => causalMask(net, grid, mask, window)),
   };
 
   let x = name(context, embed(context, ids, places), 'embeddings', 'hidden state', decoder.width);
@@ -183,7 +183,7 @@ const optionalNorm = (net: Network, x: Node, norm: Norm | undefined) =>
   norm === undefined ? x : normalize(net, x, norm);
 
 function runAttention(context: Context, layer: DecoderLayer, x: Node, at: string): Node {
-  const { net, grid, decoder, rotation, seen } = context;
+  const { net, grid, decoder, rotation, hide } = context;
   const { shape } = decoder;
   const { heads, keyHeads, width } = shape;
   const counts = [heads, keyHeads, keyHeads];
@@ -210,7 +210,7 @@ function runAttention(context: Context, layer: DecoderLayer, x: Node, at: string
   const keys = turn(byHead(k, keyHeads, layer.keyNorm));
   const products = attentionScores(net, grid, queries, keys, shape, layer);
   const scores = map(products, 'scores', 'attention scores');
-  const softmax = attentionProbabilities(net, scores, seen(layer.window));
+  const softmax = attentionProbabilities(net, scores, hide(layer.window));
   const probs = map(softmax, 'probs', 'attention probabilities');
   const heard = attentionAverage(net, grid, probs, byHead(v, keyHeads), shape);
   const out = dense(net, grid, heard, layer.output);
