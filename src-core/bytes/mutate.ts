@@ -1,5 +1,6 @@
 // For tests: damaged variants of a sound file.
 import fc from 'fast-check';
+import type { Random } from '../analyses/random.ts';
 import { UserError } from '../errors.ts';
 
 type Damage = (bytes: Uint8Array) => Uint8Array;
@@ -57,4 +58,41 @@ export async function succeeds(use: () => Promise<unknown>): Promise<boolean> {
     if (error instanceof UserError && !error.message.includes('\n')) return false;
     throw error;
   }
+}
+
+/** What writers of hostile files put in place of honest numbers and names. */
+const hostile = [
+  ...[0n, 1n, 0xffn, 0xffffn, 0x7fff_ffffn, 0xffff_ffffn, 1n << 40n, -1n, -(1n << 63n)].flatMap(
+    (value) => {
+      const bytes = Buffer.alloc(8);
+      bytes.writeBigInt64LE(BigInt.asIntN(64, value));
+      return [bytes, bytes.subarray(0, 4)];
+    },
+  ),
+  ...['../../../etc/passwd', '/etc/passwd', '-1', '1e999', 'null', '[[', '{"', '"'].map((text) =>
+    Buffer.from(text),
+  ),
+];
+
+/** A copy of a sound file with one to four damages drawn from `random`; quick, for long runs. */
+export function damagedCopy(sound: Uint8Array, random: Random): Uint8Array {
+  let bytes = Buffer.from(sound);
+  for (let left = 1 + random.below(4); left > 0 && bytes.length > 0; left--) {
+    const at = random.below(bytes.length);
+    const kind = random.below(8);
+    if (kind < 3) {
+      bytes[at] = random.below(256);
+    } else if (kind < 4) {
+      bytes[at] = bytes[at]! ^ (1 << random.below(8));
+    } else if (kind < 6) {
+      hostile[random.below(hostile.length)]!.copy(bytes, at);
+    } else if (kind < 7) {
+      const part = bytes.subarray(at, at + 1 + random.below(64));
+      const end = random.below(2) === 0 ? at : at + part.length;
+      bytes = Buffer.concat([bytes.subarray(0, end), part, bytes.subarray(end)]);
+    } else {
+      bytes = bytes.subarray(0, at);
+    }
+  }
+  return bytes;
 }

@@ -14,38 +14,6 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** Opens a matrix and reads its first rows, as an analysis would. */
-async function readAll(spec: string): Promise<void> {
-  const matrix = await openMatrix(spec, folder);
-  try {
-    const rows = await matrix.rows(0, Math.min(matrix.n, 100));
-    expect(rows).toHaveLength(Math.min(matrix.n, 100) * matrix.d);
-  } finally {
-    await matrix.close();
-  }
-}
-
-test.each([
-  ['f4.npy', '', 1000],
-  ['f8-cube-fortran.npy', '', 1000],
-  ['version3.npy', '', 500],
-  ['stored.npz', '#b', 700],
-  ['deflated.npz', '#b', 700],
-  ['all.safetensors', '#f2', 1000],
-  ['bf16.safetensors', '#x', 500],
-])('%s with random damage is read or refused with a reason', async (name, key, numRuns) => {
-  const sound = await readFile(join(fixtures, name));
-  const outcomes = new Set<boolean>();
-  await fc.assert(
-    fc.asyncProperty(damaged(sound), async (bytes) => {
-      await writeFile(join(folder, name), bytes);
-      outcomes.add(await succeeds(() => readAll(name + key)));
-    }),
-    { numRuns, seed: 1 },
-  );
-  expect(outcomes).toEqual(new Set([true, false]));
-});
-
 test('labels with random damage are read or refused with a reason', async () => {
   const sound = await readFile(join(fixtures, 'labels-text.npy'));
   await fc.assert(

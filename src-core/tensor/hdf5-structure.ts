@@ -1,5 +1,6 @@
 import type { ByteSource } from '../bytes/byte-source.ts';
 import { UserError } from '../errors.ts';
+import { PagedBytes } from './paged-bytes.ts';
 
 export const maxObjects = 100_000;
 /** Bytes of structure; a few hundred a dataset are usual. */
@@ -11,12 +12,14 @@ export const noAddress = 0xffff_ffff_ffff_ffffn;
 /** Reads structure and keeps count of it, so that a hostile file cannot ask for it without end. */
 export class Structure {
   readonly source: ByteSource;
+  readonly #pages: PagedBytes;
   #left = maxStructure;
   /** Blocks of structure met so far; each has one place in the tree. */
   readonly #seen = new Set<number>();
 
   constructor(source: ByteSource) {
     this.source = source;
+    this.#pages = new PagedBytes(source);
   }
 
   damaged(what: string): UserError {
@@ -40,7 +43,7 @@ export class Structure {
   async read(offset: number, length: number): Promise<DataView> {
     this.#left -= length;
     if (this.#left < 0) throw this.damaged('its structure has no end');
-    const bytes = await this.source.read(offset, length);
+    const bytes = await this.#pages.read(offset, length);
     return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 

@@ -20,6 +20,22 @@ export class PagedBytes {
     this.#source = source;
   }
 
+  /** A copy of `length` bytes from `offset`. */
+  async read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array> {
+    if (length > pageBytes || offset < 0 || offset + length > this.#source.size) {
+      return this.#source.read(offset, length, signal);
+    }
+    const result = new Uint8Array(length);
+    for (let filled = 0; filled < length;) {
+      const at = offset + filled;
+      const { page, position } = this.cached(at) ?? (await this.load(at, signal));
+      const part = page.subarray(position, position + length - filled);
+      result.set(part, filled);
+      filled += part.length;
+    }
+    return result;
+  }
+
   /** Where byte `offset` is, if its page is at hand. */
   cached(offset: number): Place | undefined {
     const page = this.#pages.get(Math.floor(offset / pageBytes));
