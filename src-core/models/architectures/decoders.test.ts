@@ -296,10 +296,16 @@ describe('what the graph would not compute is named', () => {
       { quantization_config: { quant_method: 'gptq' } },
       'quantization_config.quant_method = "gptq"',
     ],
+    ['phi3', { rope_scaling: { type: 'su' } }, 'rope_scaling.type = "su"'],
     [
       'phi3',
-      { rope_scaling: { type: 'longrope', short_factor: [1] } },
-      'rope_scaling.type = "longrope"',
+      { rope_scaling: { type: 'longrope', short_factor: [1], partial_rotary_factor: 0.5 } },
+      'rope_scaling.short_factor of 1 numbers, not of 2',
+    ],
+    [
+      'phi3',
+      { rope_scaling: { type: 'longrope', short_factor: [1, 1, 1, 1], rope_theta: 500 } },
+      'rope_scaling without long_factor',
     ],
     [
       'qwen2',

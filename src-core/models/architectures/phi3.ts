@@ -8,6 +8,7 @@ import { size, weightPrefix } from './encoder.ts';
 const configSchema = rmsDecoderSchema.extend({
   rms_norm_eps: z.number().positive().default(1e-5),
   sliding_window: size.nullish(),
+  original_max_position_embeddings: size.default(4096),
 });
 
 /** Phi-3 (Abdin et al. 2024) and Phi-4: Llama with joined projections, part of each head rotated. */

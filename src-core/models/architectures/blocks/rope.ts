@@ -7,6 +7,10 @@ export interface Rope {
   width: number;
   /** Angle per position of each of the width / 2 pairs. */
   frequencies: Float32Array;
+  /** Other frequencies for texts of more than `after` tokens. */
+  long?: { after: number; frequencies: Float32Array };
+  /** Factor of the cosines and sines; 1 where absent. */
+  magnitude?: number;
 }
 
 const positive = z.number().positive();
@@ -20,11 +24,16 @@ const scalingSchema = z.looseObject({
   low_freq_factor: positive.optional(),
   high_freq_factor: positive.optional(),
   original_max_position_embeddings: positive.optional(),
+  short_factor: z.array(positive).optional(),
+  long_factor: z.array(positive).optional(),
+  attention_factor: positive.nullish(),
 });
+type Scaling = z.infer<typeof scalingSchema>;
 
 /** The fields of a config that decide the angles, in the old spelling and in that of version 5. */
 export const ropeSchema = z.object({
   max_position_embeddings: positive.optional(),
+  original_max_position_embeddings: positive.optional(),
   rope_theta: positive.optional(),
   partial_rotary_factor: positive.max(1).optional(),
   rope_scaling: scalingSchema.nullish(),
@@ -34,7 +43,7 @@ type RopeConfig = z.infer<typeof ropeSchema>;
 
 /**
  * The rotary embedding of a config, for heads of `headWidth` units.
- * @throws Unsupported for scalings other than `linear` and `llama3`.
+ * @throws Unsupported for scalings other than `linear`, `llama3` and `longrope`.
  */
 export function ropeOf(config: RopeConfig, headWidth: number): Rope {
   const field = config.rope_scaling ? 'rope_scaling' : 'rope_parameters';
@@ -46,35 +55,63 @@ export function ropeOf(config: RopeConfig, headWidth: number): Rope {
     throw new Unsupported(`config.json rotates ${width} units of each head, not an even number`);
   }
   // Rounded where transformers rounds: the angles of far positions depend on the last bits.
-  const base = Float32Array.from({ length: width / 2 }, (_, pair) =>
-    Math.fround(1 / Math.fround(theta ** Math.fround((2 * pair) / width))),
+  const wavelengths = Float32Array.from(
+    { length: width / 2 },
+    (_, pair) => theta ** Math.fround((2 * pair) / width),
   );
+  const frequencies = wavelengths.map((wavelength) => 1 / wavelength);
   const type = scaling.rope_type ?? scaling.type ?? 'default';
-  const need = (
-    name: 'factor' | 'low_freq_factor' | 'high_freq_factor' | 'original_max_position_embeddings',
-    otherwise?: number,
-  ): number => {
+  const need: Need = (name, otherwise) => {
     const value = scaling[name] ?? otherwise;
     if (value === undefined) throw new Unsupported(`config.json has ${field} without ${name}`);
-    return value;
+    return value as NonNullable<Scaling[typeof name]>;
   };
-  if (type === 'default') return { width, frequencies: base };
-  if (type === 'linear') {
-    const factor = need('factor');
-    return { width, frequencies: base.map((frequency) => frequency / factor) };
-  }
-  if (type === 'llama3') {
-    const bounds = {
-      factor: need('factor'),
-      low: need('low_freq_factor'),
-      high: need('high_freq_factor'),
-      context: need('original_max_position_embeddings', config.max_position_embeddings),
-    };
-    return { width, frequencies: base.map((frequency) => llama3(frequency, bounds)) };
+  const context = () =>
+    config.original_max_position_embeddings ??
+    need('original_max_position_embeddings', config.max_position_embeddings);
+  switch (type) {
+    case 'default':
+      return { width, frequencies };
+    case 'linear': {
+      const factor = need('factor');
+      return { width, frequencies: frequencies.map((frequency) => frequency / factor) };
+    }
+    case 'llama3': {
+      const bounds = {
+        factor: need('factor'),
+        low: need('low_freq_factor'),
+        high: need('high_freq_factor'),
+        context: context(),
+      };
+      return { width, frequencies: frequencies.map((frequency) => llama3(frequency, bounds)) };
+    }
+    case 'longrope': {
+      const after = context();
+      const stretched = (name: 'short_factor' | 'long_factor') => {
+        const factors = need(name);
+        if (factors.length !== width / 2) {
+          throw new Unsupported(
+            `config.json has ${field}.${name} of ${factors.length} numbers, not of ${width / 2}`,
+          );
+        }
+        return wavelengths.map((wavelength, i) => 1 / Math.fround(factors[i]! * wavelength));
+      };
+      const ratio = scaling.factor ?? (config.max_position_embeddings ?? after) / after;
+      const magnitude = ratio <= 1 ? 1 : Math.sqrt(1 + Math.log(ratio) / Math.log(after));
+      return {
+        width,
+        frequencies: stretched('short_factor'),
+        long: { after, frequencies: stretched('long_factor') },
+        magnitude: scaling.attention_factor ?? magnitude,
+      };
+    }
   }
   const spelled = scaling.rope_type === undefined ? 'type' : 'rope_type';
   throw new Unsupported(`config.json has ${field}.${spelled} = "${type}", which is not supported`);
 }
+
+/** A field of the scaling that its type cannot do without. */
+type Need = <K extends keyof Scaling>(name: K, otherwise?: Scaling[K]) => NonNullable<Scaling[K]>;
 
 /**
  * Llama 3.1's scaling: long waves are slowed by `factor`, short ones kept, those between mixed.
@@ -98,11 +135,23 @@ export interface Rotation {
 }
 
 /** The rotation for int64 positions [batch, tokens]. */
-export function rotationAt(net: Network, positions: Node, { width, frequencies }: Rope): Rotation {
+export function rotationAt(net: Network, positions: Node, rope: Rope): Rotation {
+  const { width, magnitude = 1 } = rope;
   const column = net.op('Unsqueeze', [positions, net.ints(1, 3)]);
   const place = net.op('Cast', [column], { to: { to: 'float32' } });
-  const angles = net.op('Mul', [place, net.constant(frequencies)]);
-  return { width, cos: net.op('Cos', [angles]), sin: net.op('Sin', [angles]) };
+  const angles = net.op('Mul', [place, frequenciesAt(net, column, rope)]);
+  const sized = (wave: Node) =>
+    magnitude === 1 ? wave : net.op('Mul', [wave, net.scalar(magnitude)]);
+  return { width, cos: sized(net.op('Cos', [angles])), sin: sized(net.op('Sin', [angles])) };
+}
+
+/** The frequencies, of each text by its own length where that matters. */
+function frequenciesAt(net: Network, positions: Node, { frequencies, long }: Rope): Node {
+  const usual = net.constant(frequencies);
+  if (long === undefined) return usual;
+  const last = net.op('ReduceMax', [positions, net.ints(2)], { keepdims: 1 });
+  const isLong = net.op('GreaterOrEqual', [last, net.ints(long.after)]);
+  return net.op('Where', [isLong, net.constant(long.frequencies), usual]);
 }
 
 /** Rotate queries or keys [batch, heads, tokens, headWidth]; unit i is paired with i + width / 2. */
