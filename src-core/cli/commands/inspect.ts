@@ -1,24 +1,34 @@
 import { locateModel } from '../../models/locate.ts';
 import { openModel } from '../../models/open.ts';
 import { formatBytes, formatCount, formatShape } from '../../results/format.ts';
-import type { ModelOutline, ValueInfo } from '../../models/model.ts';
+import { groupLayers, type LayerNode } from '../../models/grouping.ts';
+import type { LayerInfo, ModelOutline, ValueInfo } from '../../models/model.ts';
 import type { Command } from '../command.ts';
 import { table } from '../table.ts';
 
+/** Shorter listings name every layer in full. */
+const groupedFrom = 40;
+
+const leafOf = (layer: LayerInfo): LayerNode => ({ label: layer.name, layer });
+
 export const inspect: Command = {
   name: 'inspect',
-  usage: 'MODEL [--json]',
-  summary: 'format, parameters, dtypes, inputs, outputs, layers',
-  options: { json: { type: 'boolean' } },
+  usage: 'MODEL [--all] [--json]',
+  summary: 'format, parameters, dtypes, inputs, outputs, layers (--all: each by its whole name)',
+  options: { all: { type: 'boolean' }, json: { type: 'boolean' } },
   arity: [1, 1],
   async run({ positionals, flags, print }) {
     const path = await locateModel(positionals[0]!, [process.cwd()]);
     const { outline } = await openModel(path);
-    print(flags['json'] === true ? JSON.stringify(outline) : showOutline(outline));
+    print(
+      flags['json'] === true
+        ? JSON.stringify(outline)
+        : showOutline(outline, flags['all'] === true),
+    );
   },
 };
 
-function showOutline(outline: ModelOutline): string {
+function showOutline(outline: ModelOutline, all: boolean): string {
   const dtypes = Object.entries(outline.dtypes).map(([name, n]) => `${formatCount(n)} ${name}`);
   const value = ({ name, dtype, shape }: ValueInfo) => `${name} ${dtype} [${formatShape(shape)}]`;
   const facts = [
@@ -36,13 +46,30 @@ function showOutline(outline: ModelOutline): string {
     '',
     table(
       ['layer', 'kind', 'shape', 'parameters', 'default'],
-      outline.layers.map((layer) => [
-        layer.name,
-        layer.kind,
-        formatShape(layer.shape),
-        layer.parameters === undefined ? '' : formatCount(layer.parameters),
-        layer.default ? 'yes' : '',
-      ]),
+      all ? outline.layers.map((layer) => layerRow(layer.name, layer)) : groupRows(outline.layers),
     ),
   ].join('\n');
+}
+
+const layerRow = (label: string, layer: LayerInfo): string[] => [
+  label,
+  layer.kind,
+  formatShape(layer.shape),
+  layer.parameters === undefined ? '' : formatCount(layer.parameters),
+  layer.default ? 'yes' : '',
+];
+
+/** Layers by the scopes of their names; blocks that repeat are shown once. */
+function groupRows(layers: readonly LayerInfo[]): string[][] {
+  const rows = (nodes: readonly LayerNode[], indent: string): string[][] =>
+    nodes.flatMap((node) => {
+      if ('layer' in node) return [layerRow(indent + node.label, node.layer)];
+      const times = node.repeats > 1 ? `${node.repeats} × ` : '';
+      const parameters = node.parameters > 0 ? formatCount(node.parameters) : '';
+      return [
+        [`${indent}${times}${node.label}`, '', '', parameters, ''],
+        ...rows(node.children, `${indent}  `),
+      ];
+    });
+  return rows(layers.length > groupedFrom ? groupLayers(layers) : layers.map(leafOf), '');
 }
