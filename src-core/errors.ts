@@ -16,6 +16,8 @@ export type ErrorCode =
   | 'disk-full'
   | 'memory'
   | 'device'
+  | 'network'
+  | 'denied'
   | 'worker-crashed'
   | 'untrusted'
   | 'failed';
@@ -32,6 +34,7 @@ const usageCodes = new Set<ErrorCode>([
   'wrong-shape',
   'too-few-samples',
   'untrusted',
+  'denied',
 ]);
 
 /** Longer than any path. */

@@ -10,12 +10,13 @@ import { looksLikeHubId, resolveModel } from './resolve.ts';
 export async function locateModel(name: string, folders: readonly string[]): Promise<string> {
   const path = await resolveModel(name, folders);
   if (path !== undefined) return path;
+  if (!looksLikeHubId(name)) {
+    throw new UserError('missing', name, 'no such file', 'check the path');
+  }
   throw new UserError(
     'missing',
     name,
-    looksLikeHubId(name)
-      ? 'no such file, and no such model in the local Hugging Face cache'
-      : 'no such file',
-    'check the path, or download the model first',
+    'no such file, and no such model in the local Hugging Face cache',
+    `check the path, or download the model with \`repscope download ${name}\``,
   );
 }

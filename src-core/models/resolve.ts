@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
+import { cachedRepository } from './hub/environment.ts';
 
 const modelExtension = /\.(onnx|safetensors|gguf|pt|pth|bin|ckpt|h5|json|npy|npz|tflite|pkl)$/i;
 
@@ -29,14 +30,6 @@ export function modelsFolder(): string {
   return environment('REPSCOPE_MODELS') || join(cacheFolder(), 'repscope', 'models');
 }
 
-/** The hub cache that the huggingface_hub library uses in this environment. */
-function hubCache(): string {
-  const cache = environment('HF_HUB_CACHE') || environment('HUGGINGFACE_HUB_CACHE');
-  if (cache !== '') return cache;
-  const home = environment('HF_HOME') || join(homedir(), '.cache', 'huggingface');
-  return join(home, 'hub');
-}
-
 const exists = (path: string) =>
   stat(path).then(
     () => true,
@@ -45,7 +38,7 @@ const exists = (path: string) =>
 
 /** The snapshot that `refs/main` names, else the newest. */
 async function cachedSnapshot(id: string): Promise<string | undefined> {
-  const repository = join(hubCache(), `models--${id.replace('/', '--')}`);
+  const repository = cachedRepository(id);
   const snapshots = join(repository, 'snapshots');
   const revision = await readFile(join(repository, 'refs', 'main'), 'utf8').catch(() => '');
   if (/^[0-9a-f]{7,64}$/i.test(revision.trim())) {
