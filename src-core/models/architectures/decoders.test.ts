@@ -296,6 +296,11 @@ describe('what the graph would not compute is named', () => {
       { quantization_config: { quant_method: 'gptq' } },
       'quantization_config.quant_method = "gptq"',
     ],
+    [
+      'mistral',
+      { rope_parameters: { full_attention: { rope_theta: 500 } } },
+      'rope_parameters.full_attention = {"rope_theta":500}',
+    ],
     ['phi3', { rope_scaling: { type: 'su' } }, 'rope_scaling.type = "su"'],
     [
       'phi3',

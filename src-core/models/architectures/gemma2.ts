@@ -4,6 +4,7 @@ import { planDecoder, type DecoderLayer } from './blocks/decoder.ts';
 import {
   requireWholeRotation,
   rmsDecoder,
+  layerTypesSchema,
   rmsDecoderSchema,
   windowsOf,
 } from './blocks/rms-decoder.ts';
@@ -21,6 +22,7 @@ const configSchema = rmsDecoderSchema.extend({
   final_logit_softcapping: positive.nullable().default(30),
   sliding_window: size.nullable().default(4096),
   tie_word_embeddings: z.boolean().default(true),
+  layer_types: layerTypesSchema,
   use_bidirectional_attention: z.literal(false).nullish(),
 });
 
@@ -36,7 +38,12 @@ export const gemma2: Architecture = (config, weights) => {
   const { shape, rope, norm, dense } = parts;
   const { hidden_size: d, intermediate_size: inner, attention_bias: bias } = fields;
   const [across, keys] = [shape.heads * shape.width, shape.keyHeads * shape.width];
-  const windows = windowsOf(fields, fields.sliding_window, (n) => n % 2 === 0);
+  const windows = windowsOf(
+    fields.layer_types,
+    fields.num_hidden_layers,
+    fields.sliding_window,
+    (n) => n % 2 === 0,
+  );
   const layer = (n: number): DecoderLayer => {
     const at = `layers.${n}`;
     const [attention, mlp] = [`${at}.self_attn`, `${at}.mlp`];

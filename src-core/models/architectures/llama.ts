@@ -4,6 +4,7 @@ import { planDecoder, type DecoderLayer } from './blocks/decoder.ts';
 import {
   requireWholeRotation,
   rmsDecoder,
+  layerTypesSchema,
   rmsDecoderSchema,
   windowsOf,
 } from './blocks/rms-decoder.ts';
@@ -22,6 +23,7 @@ const qwenSchema = rmsDecoderSchema.extend({
   use_sliding_window: z.boolean().default(false),
   sliding_window: size.nullable().default(4096),
   max_window_layers: z.int().nonnegative().default(28),
+  layer_types: layerTypesSchema,
 });
 
 const qwen3Schema = qwenSchema.extend({
@@ -36,13 +38,14 @@ interface Variant {
   bias?: { qkv?: boolean; output?: boolean; mlp?: boolean };
   /** RMS norms over each head of the queries and keys. */
   headNorms?: boolean;
-  windows?: (number | undefined)[];
+  /** The window of a layer. */
+  window?: (layer: number) => number | undefined;
 }
 
 function family(
   fields: z.infer<typeof rmsDecoderSchema>,
   weights: Weights,
-  { name, bias = {}, headNorms = false, windows = [] }: Variant,
+  { name, bias = {}, headNorms = false, window }: Variant,
 ) {
   const prefix = weightPrefix(weights.keys(), 'embed_tokens.weight');
   const parts = rmsDecoder(fields, prefix);
@@ -67,7 +70,7 @@ function family(
           }
         : {}),
       scale: 1 / Math.sqrt(shape.width),
-      window: windows[n],
+      window: window?.(n),
       output: dense(`${attention}.o_proj`, across, d, bias.output),
       mlpNorm: norm(`layers.${n}.post_attention_layernorm`),
       expansion: {
@@ -106,22 +109,25 @@ export const llama: Architecture = (config, weights) => {
 /** Mistral 7B (Jiang et al. 2023): Llama with a sliding window. */
 export const mistral: Architecture = (config, weights) => {
   const fields = readConfig(mistralSchema, config);
-  const windows = windowsOf(fields, fields.sliding_window, () => true);
-  return family(fields, weights, { name: 'mistral', windows });
+  const window = fields.sliding_window ?? undefined;
+  return family(fields, weights, { name: 'mistral', window: () => window });
 };
 
-const qwenWindows = (fields: z.infer<typeof qwenSchema>) =>
-  windowsOf(
-    fields,
+function qwenWindow(fields: z.infer<typeof qwenSchema>): (layer: number) => number | undefined {
+  const windows = windowsOf(
+    fields.layer_types,
+    fields.num_hidden_layers,
     fields.use_sliding_window ? fields.sliding_window : undefined,
     (n) => n >= fields.max_window_layers,
   );
+  return (layer) => windows[layer];
+}
 
 /** Qwen2 and Qwen2.5 (Yang et al. 2024): Llama with biases of queries, keys and values. */
 export const qwen2: Architecture = (config, weights) => {
   const fields = readConfig(qwenSchema, config);
-  const windows = qwenWindows(fields);
-  return family(fields, weights, { name: 'qwen2', bias: { qkv: true }, windows });
+  const window = qwenWindow(fields);
+  return family(fields, weights, { name: 'qwen2', bias: { qkv: true }, window });
 };
 
 /** Qwen3 (Yang et al. 2025): Llama with RMS norms over the heads of queries and keys. */
@@ -132,6 +138,6 @@ export const qwen3: Architecture = (config, weights) => {
     name: 'qwen3',
     bias: { qkv: attention, output: attention },
     headNorms: true,
-    windows: qwenWindows(fields),
+    window: qwenWindow(fields),
   });
 };

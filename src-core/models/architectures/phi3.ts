@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { readConfig, type Architecture } from './architecture.ts';
 import { planDecoder, type DecoderLayer } from './blocks/decoder.ts';
-import { rmsDecoder, rmsDecoderSchema, windowsOf } from './blocks/rms-decoder.ts';
+import { rmsDecoder, rmsDecoderSchema } from './blocks/rms-decoder.ts';
 import { size, weightPrefix } from './encoder.ts';
 
 /** The fields of `Phi3Config` that decide what the model computes. */
@@ -18,7 +18,6 @@ export const phi3: Architecture = (config, weights) => {
   const { shape, rope, norm, dense } = rmsDecoder(fields, prefix);
   const { hidden_size: d, intermediate_size: inner } = fields;
   const { heads, keyHeads, width } = shape;
-  const windows = windowsOf(fields, fields.sliding_window, () => true);
   const layer = (n: number): DecoderLayer => {
     const at = `layers.${n}`;
     return {
@@ -28,7 +27,7 @@ export const phi3: Architecture = (config, weights) => {
         all: dense(`${at}.self_attn.qkv_proj`, d, (heads + 2 * keyHeads) * width),
       },
       scale: 1 / Math.sqrt(width),
-      window: windows[n],
+      window: fields.sliding_window ?? undefined,
       output: dense(`${at}.self_attn.o_proj`, heads * width, d),
       mlpNorm: norm(`${at}.post_attention_layernorm`),
       expansion: { kind: 'joined', all: dense(`${at}.mlp.gate_up_proj`, d, 2 * inner) },

@@ -5,7 +5,8 @@ import type { Dense } from './dense.ts';
 import type { Norm } from './norms.ts';
 import { ropeOf, ropeSchema, type Rope } from './rope.ts';
 
-const layerTypes = z.array(z.enum(['full_attention', 'sliding_attention']));
+/** Which layers see everything before them, and which through a window. */
+export const layerTypesSchema = z.array(z.enum(['full_attention', 'sliding_attention'])).nullish();
 
 /** The fields that Llama and its descendants share. */
 export const rmsDecoderSchema = z.object({
@@ -19,7 +20,6 @@ export const rmsDecoderSchema = z.object({
   hidden_act: activation.default('silu'),
   rms_norm_eps: z.number().positive().default(1e-6),
   tie_word_embeddings: z.boolean().default(false),
-  layer_types: layerTypes.nullish(),
   ...ropeSchema.shape,
 });
 type Fields = z.infer<typeof rmsDecoderSchema>;
@@ -63,11 +63,13 @@ export function requireWholeRotation({ rope, shape }: RmsDecoder): void {
 }
 
 /**
- * The window of each layer, none where it sees everything before it.
+ * The window of each of `count` layers, none where it sees everything before it; `slides` tells which
+ * have one where `types` does not.
  * @throws Unsupported where `layer_types` leaves layers out.
  */
 export function windowsOf(
-  { layer_types: types, num_hidden_layers: count }: Fields,
+  types: z.infer<typeof layerTypesSchema>,
+  count: number,
   window: number | null | undefined,
   slides: (layer: number) => boolean,
 ): (number | undefined)[] {

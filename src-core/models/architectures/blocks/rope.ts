@@ -48,6 +48,12 @@ type RopeConfig = z.infer<typeof ropeSchema>;
 export function ropeOf(config: RopeConfig, headWidth: number): Rope {
   const field = config.rope_scaling ? 'rope_scaling' : 'rope_parameters';
   const scaling = config[field] ?? {};
+  for (const [name, value] of Object.entries(scaling)) {
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+      const given = JSON.stringify(value);
+      throw new Unsupported(`config.json has ${field}.${name} = ${given}, which is not supported`);
+    }
+  }
   const theta = scaling.rope_theta ?? config.rope_theta ?? 10_000;
   const part = scaling.partial_rotary_factor ?? config.partial_rotary_factor ?? 1;
   const width = Math.floor(headWidth * part);
