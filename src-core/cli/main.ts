@@ -7,6 +7,7 @@ import { analyze } from './commands/analyze.ts';
 import { capture } from './commands/capture.ts';
 import { compare } from './commands/compare.ts';
 import { devices } from './commands/devices.ts';
+import { download } from './commands/download.ts';
 import { inspect } from './commands/inspect.ts';
 import { list } from './commands/list.ts';
 import { runs, show } from './commands/runs.ts';
@@ -14,6 +15,7 @@ import { runs, show } from './commands/runs.ts';
 const commands: readonly Command[] = [
   list,
   inspect,
+  download,
   capture,
   analyze,
   compare,

@@ -4,7 +4,7 @@ import type { Invocation } from './command.ts';
 const barWidth = 24;
 
 /** Progress on stderr: a bar that redraws itself on a terminal, else a line per ten per cent. */
-class ProgressBar {
+export class ProgressBar {
   readonly #stream: NodeJS.WriteStream;
   #lastTenth = -1;
   #lastMessage = '';

@@ -11,6 +11,7 @@ import {
 } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { UserError } from '../../errors.ts';
+import { formatBytes } from '../../results/format.ts';
 import { cachedRepository } from './environment.ts';
 import { partialBytes } from './partial-file.ts';
 import type { HubFile } from './select-files.ts';
@@ -70,7 +71,7 @@ export class RepositoryCache {
     throw new UserError(
       'disk-full',
       this.#folder,
-      `needs ${bytes} bytes, and the disk has ${bavail * bsize} left`,
+      `needs ${formatBytes(bytes)}, and the disk has ${formatBytes(bavail * bsize)} left`,
       'free space, or set HF_HOME to a folder on another disk',
     );
   }
