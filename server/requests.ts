@@ -1,5 +1,5 @@
 import type { DeviceChoice } from '@repscope/core/engine/engine.ts';
-import type { CaptureOptions, Pool } from '@repscope/core/jobs/messages.ts';
+import { pools, type CaptureOptions, type Pool } from '@repscope/core/jobs/messages.ts';
 import type { AnalyzeParams, CompareParams } from '@repscope/core/protocol/language-server.ts';
 import { usage } from './errors.ts';
 
@@ -11,7 +11,7 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 const isStrings = (value: unknown): value is string[] =>
   Array.isArray(value) && value.every((item) => typeof item === 'string' && item !== '');
 
-const pools: readonly unknown[] = ['mean', 'last', 'cls', 'none'] satisfies Pool[];
+const knownPools: readonly unknown[] = pools;
 const devices: readonly unknown[] = ['auto', 'cpu', 'webgpu', 'cuda'];
 
 function check(holds: boolean, method: string, what: string, remedy: string): asserts holds {
@@ -30,7 +30,7 @@ function captureOptions(sent: Record<string, unknown>, method: string): CaptureO
     options.layers = layers;
   }
   if (pool !== undefined) {
-    check(pools.includes(pool), method, 'unknown pool', 'send mean, last, cls or none');
+    check(knownPools.includes(pool), method, 'unknown pool', `send one of ${pools.join(', ')}`);
     options.pool = pool as Pool;
   }
   if (device !== undefined) {

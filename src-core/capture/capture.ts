@@ -7,7 +7,7 @@ import { formatBytes } from '../results/format.ts';
 import type { MatrixFile } from '../tensor/matrix-file.ts';
 import { ActivationCache, type ActivationKey } from './activation-cache.ts';
 import { BatchSize } from './batch-size.ts';
-import type { Feed } from './feed.ts';
+import type { Feed } from '../probes/feed.ts';
 import { LayerRows, notKept, RowLayout } from './layer-rows.ts';
 import { poolRows, type PooledRows } from './pooling.ts';
 import { RowFile } from './row-file.ts';
@@ -34,6 +34,8 @@ export interface CaptureEnvironment {
 export interface Captured {
   /** In the order asked. */
   layers: NamedRows[];
+  /** What ran the model where that was not the engine's own device. */
+  runtime?: string;
   /** Lets go of the files that hold the rows. */
   close(): Promise<void>;
 }
@@ -74,6 +76,7 @@ export async function captureLayers(
   };
   try {
     const found = new Map<string, NamedRows>();
+    let runtime: string | undefined;
     const find = async (layer: string) => {
       const file = await cache?.find(keyOf(layer));
       if (!file) return;
@@ -84,14 +87,20 @@ export async function captureLayers(
     const missing = layers.filter((layer) => !found.has(layer));
     if (missing.length > 0) {
       const run = new CaptureRun({ ...request, layers: missing }, environment, cache, keyOf);
-      for (const [layer, rows] of await run.finish()) {
+      const rowsOf = await run.finish();
+      runtime = run.runtime;
+      for (const [layer, rows] of rowsOf) {
         const inMemory = await rows.finish();
         if (inMemory) found.set(layer, named(layer, inMemory));
         else await find(layer);
       }
       await cache?.makeRoom(environment.cacheLimit);
     }
-    return { layers: layers.map((layer) => found.get(layer)!), close };
+    return {
+      layers: layers.map((layer) => found.get(layer)!),
+      ...(runtime === undefined ? {} : { runtime }),
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
@@ -131,6 +140,8 @@ class CaptureRun {
   readonly #claimed = new Map<string, RowFile>();
   /** Samples whose rows are written. */
   #done = 0;
+  /** Set once the model is loaded, where it runs elsewhere than on the engine's device. */
+  runtime: string | undefined;
   #lastCheckpoint = { at: performance.now(), cost: 0 };
 
   constructor(
@@ -162,6 +173,7 @@ class CaptureRun {
       const graph = await model.graph(layers);
       await step(prepareShare, `Loading ${name}`);
       session = await engine.openModel(graph, name);
+      this.runtime = session.runtime;
       await this.#runBatches(session, graph.outputs, layout, done);
       return this.#rows;
     } catch (error) {
@@ -176,11 +188,11 @@ class CaptureRun {
   }
 
   /** Takes over what an earlier run left; gives how many samples all layers have finished. */
-  async #claim({ samples, tokens }: RowLayout): Promise<number> {
+  async #claim({ samples, parts }: RowLayout): Promise<number> {
     const { layers } = this.#request;
     for (const layer of this.#cache ? layers : []) {
       const path = this.#cache!.path(this.#keyOf(layer));
-      const file = await RowFile.claim(path, [samples, tokens]);
+      const file = await RowFile.claim(path, [samples, parts]);
       if (file) this.#claimed.set(layer, file);
     }
     return Math.min(...layers.map((layer) => this.#claimed.get(layer)?.finished ?? 0));
@@ -265,7 +277,7 @@ class CaptureRun {
           poolRows(layer, values[outputs[index]!]!, end - start, pool, tokens),
         ]),
       );
-      if (this.#rows.size === 0) await this.#open(layout, shapesOf(pooled, layout, end - start));
+      if (this.#rows.size === 0) await this.#open(layout, shapesOf(pooled, layout));
       for (const [layer, rows] of pooled) {
         this.#check(layer, rows);
         await assertFinite(layer, rows, model);
@@ -323,7 +335,7 @@ const bytesOfRows = (shapes: RowShapes) =>
 /** Rows and units that a layer will have, as {@link poolRows} makes them; undefined where unknown. */
 function rowsShape(
   layer: LayerInfo | undefined,
-  { samples, tokens, hasTokens }: RowLayout,
+  { samples, parts, hasTokens }: RowLayout,
   pool: Pool,
 ): RowShape | undefined {
   if (!layer?.shape) return undefined;
@@ -331,17 +343,16 @@ function rowsShape(
   const sizes = layer.shape.slice(isSequence ? 2 : 1);
   if (!sizes.every((size) => typeof size === 'number')) return undefined;
   const d = sizes.reduce<number>((product, size) => product * size, 1);
-  return [isSequence && pool === 'none' ? tokens : samples, d];
+  return [isSequence && (pool === 'none' || pool === 'word') ? parts : samples, d];
 }
 
 /** Rows and units of every layer, as the first batch shows them. */
 function shapesOf(
   pooled: ReadonlyMap<string, PooledRows>,
-  { samples, tokens }: RowLayout,
-  batch: number,
+  { samples, parts }: RowLayout,
 ): RowShapes {
   return new Map(
-    [...pooled].map(([layer, { rows, d }]) => [layer, [rows === batch ? samples : tokens, d]]),
+    [...pooled].map(([layer, { perPart, d }]) => [layer, [perPart ? parts : samples, d]]),
   );
 }
 

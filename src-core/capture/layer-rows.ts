@@ -2,7 +2,7 @@ import type { RowSource } from '../tensor/matrix.ts';
 import { Matrix } from '../tensor/matrix.ts';
 import type { PooledRows } from './pooling.ts';
 import type { RowFile } from './row-file.ts';
-import type { Schedule } from './feed.ts';
+import type { Schedule } from '../probes/feed.ts';
 
 /** Where each sample's rows go: samples run in an order of their own and are stored in the probe's. */
 export class RowLayout {
@@ -10,21 +10,27 @@ export class RowLayout {
   /** Tokens of all samples; the number of samples where there are no tokens. */
   readonly tokens: number;
   readonly hasTokens: boolean;
+  /** Rows of all samples where each has several: its words where they were asked for, else its tokens. */
+  readonly parts: number;
   readonly #schedule: Schedule | undefined;
-  /** First row of each sample where every token is a row. */
-  readonly #firstToken: Float64Array;
+  /** Words or tokens of each sample. */
+  readonly #counts: Uint32Array;
+  /** First row of each sample where every word or token is a row. */
+  readonly #firstPart: Float64Array;
 
   constructor(samples: number, schedule?: Schedule) {
     this.samples = samples;
     this.#schedule = schedule;
-    this.#firstToken = new Float64Array(schedule ? samples : 0);
-    let tokens = 0;
-    schedule?.lengths.forEach((length, sample) => {
-      this.#firstToken[sample] = tokens;
-      tokens += length;
+    this.#counts = schedule?.words ?? schedule?.lengths ?? new Uint32Array();
+    this.#firstPart = new Float64Array(this.#counts.length);
+    let parts = 0;
+    this.#counts.forEach((count, sample) => {
+      this.#firstPart[sample] = parts;
+      parts += count;
     });
     this.hasTokens = schedule !== undefined;
-    this.tokens = schedule ? tokens : samples;
+    this.tokens = schedule?.lengths.reduce((sum, length) => sum + length, 0) ?? samples;
+    this.parts = schedule ? parts : samples;
   }
 
   /** What the sample run as number `position` costs: its tokens. */
@@ -33,12 +39,12 @@ export class RowLayout {
   }
 
   /** Stretches of rows that lie side by side in the store, for samples `[start, end)` as run. */
-  *stretches(start: number, end: number, perToken: boolean): Generator<[at: number, rows: number]> {
+  *stretches(start: number, end: number, perPart: boolean): Generator<[at: number, rows: number]> {
     for (let position = start; position < end;) {
-      const [at, first] = this.#place(position++, perToken);
+      const [at, first] = this.#place(position++, perPart);
       let rows = first;
       for (; position < end; position++) {
-        const [next, more] = this.#place(position, perToken);
+        const [next, more] = this.#place(position, perPart);
         if (next !== at + rows) break;
         rows += more;
       }
@@ -46,10 +52,10 @@ export class RowLayout {
     }
   }
 
-  #place(position: number, perToken: boolean): [at: number, rows: number] {
+  #place(position: number, perPart: boolean): [at: number, rows: number] {
     const sample = this.#schedule?.order[position] ?? position;
-    return perToken && this.#schedule
-      ? [this.#firstToken[sample]!, this.#schedule.lengths[sample]!]
+    return perPart && this.#schedule
+      ? [this.#firstPart[sample]!, this.#counts[sample]!]
       : [sample, 1];
   }
 }
@@ -78,10 +84,9 @@ export class LayerRows {
   }
 
   /** The rows of samples `[start, end)` as run. */
-  async write({ data }: PooledRows, start: number, end: number): Promise<void> {
-    const perToken = this.n !== this.#layout.samples;
+  async write({ data, perPart }: PooledRows, start: number, end: number): Promise<void> {
     let from = 0;
-    for (const [at, rows] of this.#layout.stretches(start, end, perToken)) {
+    for (const [at, rows] of this.#layout.stretches(start, end, perPart)) {
       const part = data.subarray(from, (from += rows * this.d));
       this.#matrix?.data.set(part, at * this.d);
       await this.#onDisk((file) => file.write(at, part));

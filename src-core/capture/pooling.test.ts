@@ -22,9 +22,21 @@ describe('poolRows', () => {
     expect(pooled.rows).toBe(expected.length / 2);
   });
 
+  it('averages the tokens of each word, special ones left out', () => {
+    const words = Int32Array.from([-1, 0, 0, 0, 1, -1]);
+    const pooled = poolRows('h', value, 2, 'word', { ...tokens, words });
+    expect(pooled).toEqual({
+      perPart: true,
+      rows: 3,
+      d: 2,
+      data: Float32Array.from([4, 5, 10, 20, 30, 40]),
+    });
+  });
+
   it('flattens what is not a token sequence', () => {
     const image = { data: Float32Array.from({ length: 16 }, (_, i) => i), dims: [2, 2, 2, 2] };
     expect(poolRows('conv', image, 2, 'mean', undefined)).toEqual({
+      perPart: false,
       rows: 2,
       d: 8,
       data: image.data,

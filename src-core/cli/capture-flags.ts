@@ -1,7 +1,7 @@
 import type { ParseArgsOptionsConfig } from 'node:util';
 import { UserError } from '../errors.ts';
 import type { DeviceChoice } from '../engine/engine.ts';
-import type { CaptureOptions, Pool } from '../jobs/messages.ts';
+import { pools, type CaptureOptions } from '../jobs/messages.ts';
 import { activationFolder, defaultStorage } from '../results/locations.ts';
 import { text, type Invocation } from './command.ts';
 
@@ -15,9 +15,8 @@ export const captureFlags = {
 } as const satisfies ParseArgsOptionsConfig;
 
 export const captureUsage =
-  '[--probe SPEC] [--layers GLOB,…] [--pool mean|last|cls|none] [--device auto|cpu|webgpu|cuda] [--memory MIB]';
+  '[--probe SPEC] [--layers GLOB,…] [--pool mean|last|cls|none|word] [--device auto|cpu|webgpu|cuda] [--memory MIB]';
 
-const pools: readonly Pool[] = ['mean', 'last', 'cls', 'none'];
 const devices: readonly DeviceChoice[] = ['auto', 'cpu', 'webgpu', 'cuda'];
 
 function choice<T extends string>(flag: string, value: string, known: readonly T[]): T {

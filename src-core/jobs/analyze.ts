@@ -48,6 +48,7 @@ export async function analyze(
     const widths = inputs.map((input) => input.shape[1]);
     const probe = opened.find((input) => input.probe)?.probe;
     const { values, estimator, preprocessing, views } = outcome;
+    const runtimes = new Set(opened.flatMap(({ runtime }) => runtime ?? []));
     return finite(
       {
         analysis: definition.id,
@@ -55,7 +56,10 @@ export async function analyze(
         params,
         inputs,
         ...(probe ? { probe } : {}),
-        device: engine.device,
+        device: [
+          engine.device,
+          ...(runtimes.size > 0 ? [`(${[...runtimes].join(', ')})`] : []),
+        ].join(' '),
         elapsedMs: performance.now() - begun,
         n: inputs[0]!.shape[0],
         d: new Set(widths).size === 1 ? widths[0]! : widths,
@@ -99,6 +103,15 @@ function checkPaired(opened: readonly OpenedInput[], arity: 1 | 2): void {
       second.inputs[0]!.uri,
       `was fed other samples (${second.probe.description}) than ${first.inputs[0]!.uri} (${first.probe.description})`,
       'name one probe that fits both with --probe',
+    );
+  }
+  const [n, m] = [first, second].map((input) => input?.inputs[0]?.shape[0]);
+  if (first?.probe?.pool === 'none' && second?.probe && n !== m) {
+    throw new UserError(
+      'wrong-shape',
+      second.inputs[0]!.uri,
+      `its tokenizer makes ${m} tokens of the probe, and that of ${first.inputs[0]!.uri} ${n}`,
+      'pair their words with --pool word, or their samples with --pool mean',
     );
   }
 }

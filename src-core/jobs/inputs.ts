@@ -1,4 +1,4 @@
-import { basename } from 'node:path';
+import { basename, resolve } from 'node:path';
 import type { NamedRows, Side } from '../analyses/definition.ts';
 import { captureLayers } from '../capture/capture.ts';
 import { fedLayers, openFeed } from '../capture/feed.ts';
@@ -7,10 +7,12 @@ import { UserError } from '../errors.ts';
 import { selectLayers } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
 import { openModel } from '../models/open.ts';
+import type { Feed } from '../probes/feed.ts';
 import { locateModel } from '../models/locate.ts';
 import { resolveModel } from '../models/resolve.ts';
 import { defaultCacheLimit } from '../results/locations.ts';
 import type { Result } from '../results/schema.ts';
+import { isTfjs } from '../tensor/tfjs.ts';
 import { isMatrixSpec, openMatrix, type MatrixFile } from '../tensor/matrix-file.ts';
 import { defaultMemoryLimit, type CaptureOptions, type Pool } from './messages.ts';
 
@@ -19,6 +21,8 @@ export interface OpenedInput {
   /** As results describe them, one entry a layer. */
   inputs: Result['inputs'];
   probe?: NonNullable<Result['probe']>;
+  /** What ran the model where that was not the engine's own device. */
+  runtime?: string;
   close(): Promise<void>;
 }
 
@@ -41,6 +45,7 @@ export async function openInput(spec: string, environment: InputEnvironment): Pr
 }
 
 async function isCheckpoint(spec: string, cwd: string): Promise<boolean> {
+  if (spec.endsWith('.json')) return isTfjs(resolve(cwd, spec));
   if (!spec.endsWith('.safetensors')) return false;
   const path = await resolveModel(spec, [cwd]);
   return path !== undefined && (await openModel(path)).outline.runnable;
@@ -71,7 +76,7 @@ async function modelInput(
   }
   const pool: Pool = options.pool ?? 'mean';
   const selected = selectLayers(outline, options.layers);
-  const feed = await openFeed(model, options.probe, cwd, selected);
+  const feed = await openFeed(model, options.probe, cwd, selected, pool);
   const named = (options.layers?.length ?? 0) > 0;
   const layers = fedLayers(selected, feed, named).map((layer) => layer.name);
   const captured = await captureLayers(
@@ -91,8 +96,30 @@ async function modelInput(
   return {
     side: { name: basename(outline.path), layered: true, layers: rows },
     inputs: rows.map((layer) => describe(spec, layer.label, layer, sha256)),
-    probe: { spec: feed.spec, description: feed.description, sha256: feed.sha256, pool },
+    probe: {
+      spec: feed.spec,
+      description: feed.description,
+      sha256: feed.sha256,
+      pool,
+      ...labelCounts(feed),
+    },
+    ...(captured.runtime === undefined ? {} : { runtime: captured.runtime }),
     close: () => captured.close(),
+  };
+}
+
+/** Results name no more labels than a person reads. */
+const mostLabels = 200;
+
+function labelCounts({ labels, groups }: Feed): {
+  labels?: Record<string, number>;
+  groups?: number;
+} {
+  const counts = new Map<string, number>();
+  for (const label of labels ?? []) counts.set(label, (counts.get(label) ?? 0) + 1);
+  return {
+    ...(labels && counts.size <= mostLabels ? { labels: Object.fromEntries(counts) } : {}),
+    ...(groups ? { groups: new Set(groups).size } : {}),
   };
 }
 

@@ -5,7 +5,9 @@ import type { Result } from '../results/schema.ts';
 /** Bytes that activations may take in memory where the user names no bound. */
 export const defaultMemoryLimit = 2 * 1024 ** 3;
 
-export type Pool = 'mean' | 'last' | 'cls' | 'none';
+export const pools = ['mean', 'last', 'cls', 'none', 'word'] as const;
+/** How the tokens of a sample become rows. */
+export type Pool = (typeof pools)[number];
 
 /** What feeds the models and which of their values are kept. */
 export interface CaptureOptions {

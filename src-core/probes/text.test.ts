@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseTableSpec } from './table.ts';
 import { defaultTextProbe, readTextProbe } from './text.ts';
 
 let folder: string;
@@ -56,6 +57,24 @@ describe('reads', () => {
     });
   });
 
+  test('.tsv: columns divided by tabs', async () => {
+    const path = await file('a.tsv', 'text\tlabel\none, two\tx\nthree\ty\n');
+    expect(await readTextProbe(path)).toMatchObject({
+      texts: ['one, two', 'three'],
+      labels: ['x', 'y'],
+    });
+  });
+
+  test('columns of other names, and groups', async () => {
+    const { columns } = parseTableSpec('a.csv#text=body&label=stars&group=author')!;
+    const path = await file('named.csv', 'body,stars,author\na,5,ann\nb,1,bob\n');
+    expect(await readTextProbe(path, columns)).toMatchObject({
+      texts: ['a', 'b'],
+      labels: ['5', '1'],
+      groups: ['ann', 'bob'],
+    });
+  });
+
   test('labels only where every text has one', async () => {
     const path = await file('b.jsonl', '{"text": "a", "label": "x"}\n{"text": "c"}\n');
     expect((await readTextProbe(path)).labels).toBeUndefined();
@@ -79,7 +98,7 @@ describe('refuses', () => {
     ['number.jsonl', '{"text": "a"}\n5\n', 'usage', 'number.jsonl:2'],
     ['notext.jsonl', '{"sentence": "a"}\n', 'usage', 'no "text"'],
     ['null.jsonl', 'null\n', 'usage', 'no "text"'],
-    ['notext.csv', 'sentence,label\na,x\nb,y\n', 'usage', 'no column called text'],
+    ['notext.csv', 'sentence,label\na,x\nb,y\n', 'usage', 'called text; it has sentence, label'],
     ['ragged.csv', 'text,label\na,x\nb,y,z\n', 'usage', 'not sound CSV'],
     ['image.png', 'x', 'usage', 'not a text probe'],
   ])('%s', async (name, content, code, words) => {
@@ -99,5 +118,28 @@ describe('refuses', () => {
     const nested = await mkdtemp(join(folder, 'x-'));
     await expect(readTextProbe(`${nested}.txt`)).rejects.toMatchObject({ code: 'missing' });
     await expect(readTextProbe(nested)).rejects.toMatchObject({ code: 'usage' });
+  });
+
+  test('a column that is absent, and labels of some rows only', async () => {
+    const path = await file('some.jsonl', '{"text":"a","stars":1}\n{"text":"b"}\n');
+    await expect(readTextProbe(path, { label: 'stars' })).rejects.toThrow(
+      /1 of 2 rows have no label/,
+    );
+    await expect(readTextProbe(path, { group: 'author' })).rejects.toThrow(
+      /no column called author; it has text, stars/,
+    );
+  });
+
+  test('what is not UTF-8', async () => {
+    const path = join(folder, 'latin1.txt');
+    await writeFile(path, Buffer.from('caf\u00e9\nth\u00e9\n', 'latin1'));
+    await expect(readTextProbe(path)).rejects.toThrow(/is not UTF-8; save it as UTF-8/);
+  });
+
+  test('words behind # that name no column', () => {
+    for (const spec of ['a.csv#body', 'a.csv#text=', 'a.csv#title=x']) {
+      expect(() => parseTableSpec(spec)).toThrow(/does not name a column/);
+    }
+    expect(parseTableSpec('a.png#text=x')).toBeUndefined();
   });
 });

@@ -15,6 +15,8 @@ export interface EncodedTexts {
   mask: BigInt64Array;
   /** Segment of each token; 0 for single texts. */
   types: BigInt64Array;
+  /** Word of its text that each token belongs to, −1 for none; where the texts were encoded by word. */
+  words?: Int32Array;
   batch: number;
   /** Length of the longest text of the batch; shorter ones are padded at the end. */
   tokens: number;
@@ -24,6 +26,8 @@ export interface EncodedTexts {
 export interface EncodedText {
   ids: Int32Array;
   types: Uint8Array;
+  /** Word that each token belongs to, from 0; −1 for special tokens. */
+  words?: Int32Array;
 }
 
 interface EncodeOptions {
@@ -34,6 +38,8 @@ export interface TextTokenizer {
   /** Most tokens a text may have, special ones included; longer texts lose their end. */
   readonly maxLength: number;
   encodeOne(text: string, options?: EncodeOptions): EncodedText;
+  /** The tokens of each word on its own, never cut. {@link wordsOf} says what a word is. */
+  encodeWords(text: string): EncodedText;
   /** Encoded texts as one batch, padded to the longest or to `width` tokens. */
   pad(encoded: readonly EncodedText[], width?: number): EncodedTexts;
   /** Encodes and pads. */
@@ -71,27 +77,76 @@ export async function loadTokenizer(folder: string): Promise<TextTokenizer> {
       types: Uint8Array.from(types),
     };
   };
-  const pad: TextTokenizer['pad'] = (encoded, width = 0) => {
-    const batch = encoded.length;
-    const tokens = encoded.reduce((most, { ids }) => Math.max(most, ids.length), width);
-    const ids = new BigInt64Array(batch * tokens).fill(BigInt(padId));
-    const mask = new BigInt64Array(batch * tokens);
-    const types = new BigInt64Array(batch * tokens);
-    encoded.forEach((one, row) => {
-      const start = row * tokens;
-      one.ids.forEach((id, at) => (ids[start + at] = BigInt(id)));
-      one.types.forEach((type, at) => (types[start + at] = BigInt(type)));
-      mask.fill(1n, start, start + one.ids.length);
+  const before = addSpecial(tokenizer, [marker]).tokens.indexOf(marker);
+  const joint = wordJoint(tokenizer);
+  const encodeWords: TextTokenizer['encodeWords'] = (text) => {
+    const content: string[] = [];
+    const owners: number[] = [];
+    wordsOf(text).forEach((word, index) => {
+      const tokens = tokenizer.tokenize((index === 0 ? '' : joint) + word);
+      // A tokenizer without an unknown token drops what it does not know.
+      const kept = tokens.length > 0 ? tokens : [marker];
+      content.push(...kept);
+      owners.push(...kept.map(() => index));
     });
-    return { ids, mask, types, batch, tokens };
+    const { tokens, types } = addSpecial(tokenizer, content);
+    const words = new Int32Array(tokens.length).fill(-1);
+    words.set(owners, before);
+    return {
+      ids: Int32Array.from(tokens, (token) => tokenizer.token_to_id(token) ?? unknown),
+      types: Uint8Array.from(types),
+      words,
+    };
   };
+  const pad: TextTokenizer['pad'] = (encoded, width) => padTokens(encoded, padId, width);
 
   return {
     maxLength,
     encodeOne,
+    encodeWords,
     pad,
     encode: (texts, options) => pad(texts.map((text) => encodeOne(text, options))),
   };
+}
+
+/** Encoded samples as one batch, padded at the end to the longest or to `width` tokens. */
+export function padTokens(encoded: readonly EncodedText[], padId: number, width = 0): EncodedTexts {
+  const batch = encoded.length;
+  const tokens = encoded.reduce((most, { ids }) => Math.max(most, ids.length), width);
+  const ids = new BigInt64Array(batch * tokens).fill(BigInt(padId));
+  const mask = new BigInt64Array(batch * tokens);
+  const types = new BigInt64Array(batch * tokens);
+  const words = encoded.some((one) => one.words)
+    ? new Int32Array(batch * tokens).fill(-1)
+    : undefined;
+  encoded.forEach((one, row) => {
+    const start = row * tokens;
+    one.ids.forEach((id, at) => (ids[start + at] = BigInt(id)));
+    one.types.forEach((type, at) => (types[start + at] = BigInt(type)));
+    mask.fill(1n, start, start + one.ids.length);
+    if (one.words) words?.set(one.words, start);
+  });
+  return { ids, mask, types, ...(words ? { words } : {}), batch, tokens };
+}
+
+/**
+ * The words of a text: what stands between white space and holds a letter, digit, mark of
+ * punctuation or symbol. Punctuation belongs to the word that it is written on. They are the text's
+ * own, so the same for every tokenizer.
+ */
+export function wordsOf(text: string): string[] {
+  return text.split(/\s+/u).filter((word) => /[\p{L}\p{N}\p{P}\p{S}]/u.test(word));
+}
+
+/** The text of no token. */
+const marker = '\0';
+
+/** What to write before a word that is not the first, for the tokens that it has within a text. */
+function wordJoint(tokenizer: Tokenizer): string {
+  const whole = tokenizer.tokenize('a b').join('\n');
+  const joints = [' ', ''];
+  const apart = (joint: string) => [...tokenizer.tokenize('a'), ...tokenizer.tokenize(`${joint}b`)];
+  return joints.find((joint) => apart(joint).join('\n') === whole) ?? ' ';
 }
 
 function create(path: string, definition: JsonObject, config: JsonObject): Tokenizer {

@@ -97,7 +97,16 @@ export const resultSchema = z.object({
   inputs: z.array(inputSchema),
   /** What was fed to the models; absent for plain matrices. */
   probe: z
-    .object({ spec: z.string(), description: z.string(), sha256: z.string(), pool: z.string() })
+    .object({
+      spec: z.string(),
+      description: z.string(),
+      sha256: z.string(),
+      pool: z.string(),
+      /** How many samples have each label, where they have labels, and not too many different ones. */
+      labels: z.record(z.string(), z.number()).optional(),
+      /** How many groups the samples are in, where they are in groups. */
+      groups: z.number().optional(),
+    })
     .optional(),
   /** The device that really ran the heavy part, e.g. `cpu`, `webgpu`. */
   device: z.string(),
