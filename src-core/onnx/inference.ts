@@ -1,6 +1,7 @@
 import type { DType } from '../tensor/dtype.ts';
 import { argReduce, convolution, gemm, globalPool, matmul, pool, reduce } from './compute-rules.ts';
-import type { Dim, OnnxGraph } from './outline.ts';
+import { isForeign } from './domains.ts';
+import type { Dim, OnnxGraph, OnnxNode } from './outline.ts';
 import {
   elementwise,
   maxContents,
@@ -135,8 +136,9 @@ export function inferValues(graph: OnnxGraph): Map<string, Inferred> {
   );
   for (const node of graph.nodes) {
     const inputs = node.inputs.map((name) => values.get(name));
-    const rule = rules.get(node.op) ?? same;
+    const rule = rules.get(node.op) ?? (isForeign(node.domain) ? nothing : same);
     const result = rule(node, inputs);
+    const ofBody = bodyOutputs(node);
     const dynamic =
       inputs.some((input) => input?.dynamic) ||
       node.subgraphs.length > 0 ||
@@ -144,7 +146,7 @@ export function inferValues(graph: OnnxGraph): Map<string, Inferred> {
     node.outputs.forEach((name, index) => {
       if (name === '') return;
       const known = declared.get(name);
-      const guess = index === 0 || node.op === 'Split' ? result : {};
+      const guess = ofBody?.[index] ?? (index === 0 || node.op === 'Split' ? result : {});
       const fallback =
         (index > 0 ? secondOutputs.get(node.op) : undefined) ?? inputs[0]?.dtype ?? 'other';
       const dtype = guess.dtype ?? fallback;
@@ -158,6 +160,22 @@ export function inferValues(graph: OnnxGraph): Map<string, Inferred> {
     });
   }
   return values;
+}
+
+/** What If, Loop and Scan give, as the outputs of their bodies are typed. */
+function bodyOutputs(node: OnnxNode): Partial<Inferred>[] | undefined {
+  const outputs = node.subgraphs[0]?.outputs;
+  if (!outputs || isForeign(node.domain)) return undefined;
+  // A loop's body gives its condition first; its state goes in and out, the rest is stacked.
+  const given = node.op === 'Loop' ? outputs.slice(1) : outputs;
+  const scanned = node.ints.get('num_scan_inputs')?.[0] ?? 0;
+  const states = { If: given.length, Loop: node.inputs.length - 2 }[node.op];
+  const state = states ?? node.inputs.length - scanned;
+  return given.map(({ dtype, shape }, index) => ({
+    dtype,
+    shape: index < state ? shape : shape && [null, ...shape],
+    image: false,
+  }));
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { ByteSource } from '../bytes/byte-source.ts';
 import { elementCount, toFloats } from '../tensor/convert.ts';
 import { dtypeBytes, type DType } from '../tensor/dtype.ts';
+import { isForeign } from './domains.ts';
 import { dtypeOfOnnx } from './graph-builder.ts';
 import {
   damagedModel,
@@ -35,6 +36,7 @@ export interface OnnxTensor {
 }
 
 export interface OnnxNode {
+  /** With its domain before it where onnxruntime does not bring it: `org.example.Add`. */
   op: string;
   domain: string;
   name: string;
@@ -258,6 +260,8 @@ class OutlineReader {
           return this.#attribute(field, node, depth);
       }
     });
+    // An `Add` of another domain is not ONNX's.
+    if (isForeign(node.domain)) node.op = `${node.domain}.${node.op}`;
     return node;
   }
 

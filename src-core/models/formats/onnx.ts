@@ -3,6 +3,7 @@ import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { openBytes, statFile, type ByteSource } from '../../bytes/byte-source.ts';
 import { fingerprintFiles, type FingerprintOptions } from '../../bytes/fingerprint.ts';
 import { UserError } from '../../errors.ts';
+import { isForeign } from '../../onnx/domains.ts';
 import type { ExternalData } from '../../onnx/graph-builder.ts';
 import { inferValues } from '../../onnx/inference.ts';
 import { allTensors, describeLayers, findParameters } from '../../onnx/layers.ts';
@@ -10,6 +11,7 @@ import { lightCopy, type Tap } from '../../onnx/light-copy.ts';
 import type { Inferred } from '../../onnx/rule.ts';
 import {
   readOutline,
+  type OnnxGraph,
   type OnnxOutline,
   type OnnxTensor,
   type OnnxValue,
@@ -21,20 +23,6 @@ import { findNonFinite, type StoredTensor } from './non-finite.ts';
 
 /** Smaller tensors stay in the copy: shape constants must be there for shape inference. */
 const inlineLimit = 1024;
-
-/** Operator sets that onnxruntime brings. */
-const knownDomains = new Set([
-  '',
-  'ai.onnx',
-  'ai.onnx.ml',
-  'ai.onnx.training',
-  'ai.onnx.preview',
-  'ai.onnx.preview.training',
-  'com.microsoft',
-  'com.microsoft.nchwc',
-  'com.microsoft.experimental',
-  'com.ms.internal.nhwc',
-]);
 
 /** External data of a model, by the location that the model gives. */
 type ExternalFiles = Map<string, { path: string; size: number }>;
@@ -98,13 +86,26 @@ function domainFindings(outline: OnnxOutline): Finding[] {
   const foreign = new Set(
     outline.graph.nodes
       .map(({ domain }) => domain)
-      .filter((domain) => !knownDomains.has(domain) && !outline.functionDomains.has(domain)),
+      .filter((domain) => isForeign(domain) && !outline.functionDomains.has(domain)),
   );
   return [...foreign].map((domain) => ({
     severity: 'error',
     code: 'custom-operator',
     message: `uses operators of ${domain}, which onnxruntime does not have`,
   }));
+}
+
+/** How many values inside bodies are named. */
+const shownInner = 20;
+
+/** Names of what nodes inside If, Loop and Scan bodies compute. */
+function innerValues({ nodes }: OnnxGraph): string[] {
+  return nodes.flatMap(({ subgraphs }) =>
+    subgraphs.flatMap((body) => [
+      ...body.nodes.flatMap(({ outputs }) => outputs.filter((name) => name !== '')),
+      ...innerValues(body),
+    ]),
+  );
 }
 
 /** Kinds of input that cannot be handed to onnxruntime from JavaScript. */
@@ -147,11 +148,13 @@ function describe(
     dtypes[dtype] = (dtypes[dtype] ?? 0) + elementCount(shape);
   }
   const findings = [...externalFindings, ...domainFindings(model), ...inputFindings(model)];
-  if (graph.nodes.some((node) => node.subgraphs.length > 0)) {
+  const inner = innerValues(graph);
+  if (inner.length > 0) {
+    const names = inner.slice(0, shownInner).join(', ') + (inner.length > shownInner ? ', …' : '');
     findings.push({
       severity: 'info',
       code: 'control-flow',
-      message: 'values inside its If, Loop and Scan bodies cannot be captured',
+      message: `${inner.length} values inside its If, Loop and Scan bodies cannot be captured: ${names}`,
     });
   }
   const fatal = findings.find(({ severity }) => severity === 'error');
