@@ -35,7 +35,7 @@ function help(): string {
     ...commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`),
     '',
     'repscope COMMAND --help shows its arguments.',
-    'INPUT is a model path or hub id, or a matrix: file.npy, file.npz#key, file.safetensors#key, file.json.',
+    'INPUT is a model path or hub id, or a matrix: file.npy, file.npz#key, file.json, or one tensor of a weight file: file.safetensors#key, file.gguf#key, file.pt#key, file.keras#key.',
   ].join('\n');
 }
 

@@ -128,6 +128,19 @@ it('captures layers to a file that is a matrix input again', async () => {
   expect(values['participationRatio']).toBeGreaterThan(1);
 });
 
+it('inspects weights and analyses one of their tensors', async () => {
+  const cwd = temporaryFolder();
+  const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
+  const { stdout } = await repscope(['inspect', fixture('torch/system.pt')], { cwd });
+  expect(stdout).toMatch(/^error +its pickle asks to run posix\.system; it was not run$/m);
+  expect(stdout).toMatch(/^weight +float32 +2 +8 B$/m);
+  const input = `${fixture('torch/state.pt')}#transposed`;
+  const analyze = await repscope(['analyze', 'spectrum', input, '--json'], { cwd });
+  expect(analyze.status).toBe(0);
+  const { inputs } = resultSchema.parse(JSON.parse(analyze.stdout));
+  expect(inputs[0]).toMatchObject({ shape: [4, 6], dtype: 'float32' });
+});
+
 describe('bad input', () => {
   const cases: [name: string, args: string[], status: number, line: RegExp][] = [
     ['an absent model', ['analyze', 'cka', 'none.onnx'], 2, /none\.onnx: no such file/],

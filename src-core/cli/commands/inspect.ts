@@ -44,12 +44,27 @@ function showOutline(outline: ModelOutline, all: boolean): string {
   return [
     ...facts.map(([name, fact]) => `${name!.padEnd(12)} ${fact!}`),
     '',
-    table(
-      ['layer', 'kind', 'shape', 'parameters', 'default'],
-      all ? outline.layers.map((layer) => layerRow(layer.name, layer)) : groupRows(outline.layers),
-    ),
+    outline.layers.length > 0 ? layerTable(outline, all) : tensorTable(outline),
   ].join('\n');
 }
+
+const layerTable = ({ layers }: ModelOutline, all: boolean): string =>
+  table(
+    ['layer', 'kind', 'shape', 'parameters', 'default'],
+    all ? layers.map((layer) => layerRow(layer.name, layer)) : groupRows(layers),
+  );
+
+/** What there is to see where only weights are known. */
+const tensorTable = ({ tensors }: ModelOutline): string =>
+  table(
+    ['tensor', 'type', 'shape', 'size'],
+    tensors.map(({ name, dtype, shape, bytes }) => [
+      name,
+      dtype,
+      formatShape(shape),
+      formatBytes(bytes),
+    ]),
+  );
 
 const layerRow = (label: string, layer: LayerInfo): string[] => [
   label,
