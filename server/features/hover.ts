@@ -92,16 +92,15 @@ function lastRuns(path: string, runs: Runs, clientCommands: boolean): string {
     const text = escape(headline.startsWith(analysis) ? headline : `${analysis}: ${headline}`);
     return clientCommands ? `[${text}](${commandLink(commands.showRun, id)})` : text;
   });
+  // The newest that can be drawn, above the list.
   for (const { id } of latest) {
     const result = runs.find(id)?.result;
     const profile = result && profileOf(result);
     if (!profile) continue;
-    lines.push(
-      `${escape(profile.title)}  \n![${escape(profile.title)}](${dataUri(chart(profile))})`,
-    );
-    break;
+    const title = escape(profile.title);
+    return `${title}  \n![${title}](${dataUri(chart(profile))})\n\n${lines.join('  \n')}`;
   }
-  return lines.join('\n\n');
+  return lines.join('  \n');
 }
 
 function links(path: string): string {
