@@ -6,22 +6,29 @@ import { UserError } from '../../errors.ts';
 export type JsonObject = Record<string, unknown>;
 
 /**
- * A JSON file that holds an object.
- * @throws UserError `missing`, `empty`, `not-a-model`.
+ * What a JSON file holds.
+ * @throws UserError `missing`, `directory`, `empty`, `not-a-model`.
  */
-export async function readJsonObject(path: string): Promise<JsonObject> {
+export async function readJson(path: string): Promise<unknown> {
   const stats = await statFile(path);
   if (stats.isDirectory()) throw new UserError('directory', path, 'is a folder', 'name a file');
   const text = await readFile(path, 'utf8');
   if (text.trim() === '') {
     throw new UserError('empty', path, 'the file is empty', 'download the file again');
   }
-  let value: unknown;
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text) as unknown;
   } catch (error) {
     throw notJson(path, 'is not valid JSON, or was cut short', error);
   }
+}
+
+/**
+ * A JSON file that holds an object.
+ * @throws UserError as {@link readJson}
+ */
+export async function readJsonObject(path: string): Promise<JsonObject> {
+  const value = await readJson(path);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw notJson(path, 'does not hold a JSON object');
   }

@@ -114,10 +114,10 @@ describe('where the embedding cannot be computed the rest can', () => {
   const pooling = module('1_Pooling', 'sentence_transformers.models.Pooling');
 
   test.each([
-    ['an unknown module', [first, pooling, module('2', 'x.LayerNorm', 2)], 'a module LayerNorm'],
+    ['an unknown module', [first, pooling, module('2', 'x.LayerNorm', 2)], 'a module "LayerNorm"'],
     ['a path outside', [first, module('../1_Pooling', 'x.Pooling')], 'not a folder beside it'],
     ['no pooling', [first], 'does not pool'],
-    ['another start', [module('', 'x.CLIPModel', 0)], 'begins with x.CLIPModel'],
+    ['another start', [module('', 'x.CLIPModel', 0)], 'begins with "x.CLIPModel"'],
     ['something else', { modules: [] }, 'not a list of modules'],
   ])('%s', async (_, modules, reason) => {
     await addModules('mean');
@@ -126,7 +126,7 @@ describe('where the embedding cannot be computed the rest can', () => {
   });
 
   test.each([
-    ['1_Pooling', { pooling_mode: 'median' }, 'pooling_mode = median'],
+    ['1_Pooling', { pooling_mode: 'median' }, 'pooling_mode = "median"'],
     ['2_Dense', { activation_function: 'my.Act' }, 'activation_function = "my.Act"'],
     ['2_Dense', { use_residual: true }, 'use_residual = true'],
     ['2_Dense', { in_features: 31 }, 'linear.weight is 8×32'],
@@ -137,6 +137,23 @@ describe('where the embedding cannot be computed the rest can', () => {
     const config = JSON.parse(await readFile(path, 'utf8')) as object;
     await writeFile(path, JSON.stringify({ ...config, ...fields }));
     await assertRefused(reason);
+  });
+
+  test.each([
+    ['', 'the file is empty'],
+    ['[{"idx": 0', 'is not valid JSON'],
+  ])('modules.json = %j', async (content, reason) => {
+    await writeFile(join(folder, 'modules.json'), content);
+    await assertRefused(reason);
+  });
+
+  test('modules.json that is a folder, and dense weights that are not there', async () => {
+    await mkdir(join(folder, 'modules.json'));
+    await assertRefused('is a folder');
+    await rm(join(folder, 'modules.json'), { recursive: true });
+    await addModules('cls');
+    await rm(join(folder, '2_Dense/model.safetensors'));
+    await assertRefused('is not there');
   });
 
   test('dense weights that lie outside the folder of the others', async () => {

@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import { basename, join, relative, sep } from 'node:path';
 import { existsSync } from 'node:fs';
+import { basename, isAbsolute, join, relative, sep } from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../../errors.ts';
 import {
@@ -10,7 +9,13 @@ import {
   type Weights,
 } from '../architectures/architecture.ts';
 import { poolingModes, type PoolingMode, type SentenceStep } from '../architectures/sentence.ts';
-import { readJsonObject, readOptionalJson, type JsonObject } from './checkpoint-files.ts';
+import {
+  readJson,
+  readJsonObject,
+  readOptionalJson,
+  realPlace,
+  type JsonObject,
+} from './checkpoint-files.ts';
 import { openWeightFile, type WeightFile } from './weight-file.ts';
 
 /** What a sentence-transformers folder puts behind its transformer. */
@@ -42,10 +47,12 @@ export async function readSentenceHead(
 ): Promise<SentenceHead | undefined> {
   const path = join(folder, modulesFile);
   if (!existsSync(path)) return undefined;
-  const modules = parseModules(await readFile(path, 'utf8'));
-  const [first, ...rest] = modules.sort((a, b) => a.idx - b.idx);
+  const listed = moduleList.safeParse(await readJson(path));
+  if (!listed.success) throw new Unsupported(`${modulesFile} is not a list of modules`);
+  const [first, ...rest] = listed.data.sort((a, b) => a.idx - b.idx);
   if (className(first!.type) !== 'Transformer' || first!.path !== '') {
-    throw new Unsupported(`${modulesFile} begins with ${first!.type}, not with this transformer`);
+    const given = JSON.stringify(first!.type);
+    throw new Unsupported(`${modulesFile} begins with ${given}, not with this transformer`);
   }
   const head: SentenceHead = { steps: [], configs: [path], weights: [] };
   for (const { path: place, type } of rest) {
@@ -62,18 +69,6 @@ export async function readSentenceHead(
   return head;
 }
 
-function parseModules(text: string): z.infer<typeof moduleList> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new Unsupported(`${modulesFile} is not valid JSON`);
-  }
-  const parsed = moduleList.safeParse(value);
-  if (!parsed.success) throw new Unsupported(`${modulesFile} is not a list of modules`);
-  return parsed.data;
-}
-
 async function addStep(
   head: SentenceHead,
   folder: string,
@@ -86,7 +81,8 @@ async function addStep(
     const config = await readJsonObject(path);
     const modes = poolingOf(config).map((mode) => {
       const known = poolingModes.find((one) => one === mode);
-      if (known === undefined) throw new Unsupported(`${label} has pooling_mode = ${mode}`);
+      if (known === undefined)
+        throw new Unsupported(`${label} has pooling_mode = ${JSON.stringify(mode)}`);
       return known;
     });
     if (modes.length === 0) throw new Unsupported(`${label} has no pooling mode`);
@@ -96,8 +92,10 @@ async function addStep(
   } else if (kind === 'Dense') {
     const config = await readJsonObject(path);
     assertPlain(config, label);
-    const file = await openWeightFile(join(folder, 'model.safetensors'));
-    head.steps.push(denseStep(config, label, file, root));
+    const weights = join(folder, 'model.safetensors');
+    const location = await placeWithin(root, weights);
+    const file = await openWeightFile(weights);
+    head.steps.push(denseStep(config, label, file, location));
     head.configs.push(path);
     const prefix = `${basename(folder)}.`;
     head.weights.push({
@@ -112,7 +110,7 @@ async function addStep(
     }
     head.steps.push({ kind: 'normalize' });
   } else {
-    throw new Unsupported(`${modulesFile} has a module ${kind}`);
+    throw new Unsupported(`${modulesFile} has a module ${JSON.stringify(kind)}`);
   }
 }
 
@@ -158,7 +156,7 @@ function denseStep(
   config: JsonObject,
   label: string,
   file: WeightFile,
-  root: string,
+  location: string,
 ): SentenceStep {
   const { in_features: input, out_features: out, activation_function: given } = config;
   if (typeof input !== 'number' || typeof out !== 'number') {
@@ -168,7 +166,7 @@ function denseStep(
   if (!Object.hasOwn(activations, name)) {
     throw new Unsupported(`${label} has activation_function = ${JSON.stringify(given)}`);
   }
-  const table = new WeightTable(weightsOf(file, root));
+  const table = new WeightTable(weightsOf(file, location));
   const find = (tensor: string, shape: number[]): Weight => table.find([tensor], shape).weight;
   return {
     kind: 'dense',
@@ -178,19 +176,22 @@ function denseStep(
   };
 }
 
-/** The tensors of a file as external data of a graph whose other weights lie in `root`. */
-function weightsOf({ tensors, place }: WeightFile, root: string): Weights {
-  const location = relative(root, join(place.folder, place.name)).split(sep).join('/');
-  if (location.startsWith('..')) {
-    throw new Unsupported(`${place.name} of its dense layer lies outside the model's folder`);
-  }
-  return new Map(
+/** Where a file really lies, from `root`: a graph reads no weights from outside it. */
+async function placeWithin(root: string, path: string): Promise<string> {
+  if (!existsSync(path)) throw new Unsupported(`${path} is not there`);
+  const { folder, name } = await realPlace(path);
+  const location = relative(root, join(folder, name)).split(sep).join('/');
+  if (!location.startsWith('../') && !isAbsolute(location)) return location;
+  throw new Unsupported(`${path} lies outside the folder of the model's other weights`);
+}
+
+const weightsOf = ({ tensors }: WeightFile, location: string): Weights =>
+  new Map(
     tensors.map(({ name, dtype, shape, offset, length }) => [
       name,
       { dtype, shape, data: { location, offset, length } },
     ]),
   );
-}
 
 /** As {@link readSentenceHead}, or the reason on one line why there is none. */
 export async function trySentenceHead(
