@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import yauzl, { type Entry, type ZipFile } from 'yauzl';
 import { UserError } from '../errors.ts';
 import { memoryBytes, openBytes, sliceBytes, type ByteSource } from './byte-source.ts';
@@ -33,6 +34,44 @@ export interface ZipPurpose {
   uncompressed: string;
 }
 
+const chunkBytes = 1 << 16;
+
+/**
+ * Reads for yauzl. Its own reading of files hands positions to `fs.read` as the archive gives them,
+ * which throws for impossible ones where nothing can catch it; here each range is checked.
+ */
+class ZipReader extends yauzl.RandomAccessReader {
+  readonly #source: ByteSource;
+
+  constructor(source: ByteSource) {
+    super();
+    this.#source = source;
+  }
+
+  override read(
+    buffer: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+    callback: (error: Error | null) => void,
+  ): void {
+    this.#source.read(position, length).then((bytes) => {
+      buffer.set(bytes, offset);
+      callback(null);
+    }, callback);
+  }
+
+  override _readStreamForRange(start: number, end: number): Readable {
+    return Readable.from(chunks(this.#source, start, end));
+  }
+}
+
+async function* chunks(source: ByteSource, start: number, end: number): AsyncGenerator<Uint8Array> {
+  for (let at = start; at < end; at += chunkBytes) {
+    yield await source.read(at, Math.min(chunkBytes, end - at));
+  }
+}
+
 /** @throws UserError `not-a-model` where the file is not a sound zip archive. */
 export async function openZip(path: string, purpose: ZipPurpose): Promise<ZipArchive> {
   const damaged = (label: string, error: unknown): UserError => {
@@ -44,7 +83,11 @@ export async function openZip(path: string, purpose: ZipPurpose): Promise<ZipArc
   const file = await openBytes(path);
   let zip: ZipFile | undefined;
   try {
-    const archive = (zip = await yauzl.openPromise(path, { autoClose: false, lazyEntries: true }));
+    const archive = (zip = await yauzl.fromRandomAccessReaderPromise(
+      new ZipReader(file),
+      file.size,
+      { autoClose: false },
+    ));
     const entries = new Map<string, Entry>();
     for await (const entry of archive.eachEntry()) {
       entries.set(entry.fileName, entry);
