@@ -14,6 +14,7 @@ const { values: flags } = parseArgs({
 const root = fileURLToPath(new URL('..', import.meta.url));
 const out = resolve(root, flags.out);
 const require = createRequire(import.meta.url);
+const requireFromCore = createRequire(new URL('../src-core/', import.meta.url));
 
 const common = {
   absWorkingDir: root,
@@ -31,7 +32,11 @@ const node = {
   target: 'node22',
   format: 'esm',
   outExtension: { '.js': '.mjs' },
-  external: ['onnxruntime-node'],
+  // TensorFlow.js is a chunk of its own, which a worker reads only where a model needs it.
+  splitting: true,
+  chunkNames: '[name]-[hash]',
+  // The models come from files: nothing is ever fetched.
+  external: ['onnxruntime-node', '@tensorflow/tfjs-node-gpu', 'node-fetch'],
   // CommonJS packages inside an ES module bundle still call require and read __filename.
   banner: {
     js: [
@@ -81,6 +86,10 @@ await Promise.all([
     loader: { '.css': 'css' },
   }),
 ]);
+
+const wasm = 'tfjs-backend-wasm-simd.wasm';
+const wasmPackage = dirname(requireFromCore.resolve('@tensorflow/tfjs-backend-wasm/package.json'));
+await cp(join(wasmPackage, 'dist', wasm), join(out, wasm));
 
 const grammars = dirname(require.resolve('@vscode/tree-sitter-wasm'));
 await mkdir(join(out, 'grammars'));

@@ -39,6 +39,10 @@ function fault(file, specifier) {
   if (specifier === 'onnxruntime-node' && !path.startsWith(['src-core', 'engine'].join(sep))) {
     return 'native engines load only in src-core/engine, inside a worker';
   }
+  const isTfjs = specifier.startsWith('@tensorflow/');
+  if (isTfjs && !path.startsWith(['src-core', 'engine', 'tfjs'].join(sep))) {
+    return 'TensorFlow.js loads only in src-core/engine/tfjs, inside a worker';
+  }
   const to = target(resolve(root, path), specifier);
   if (to === undefined || to.startsWith(`${part}${sep}`)) return undefined;
   const allowed = rule.own.some((prefix) => to === prefix || to.startsWith(`${prefix}/`));

@@ -5,7 +5,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import type * as ort from 'onnxruntime-node';
 import { UserError } from '../errors.ts';
-import type { RunnableGraph } from '../models/model.ts';
+import type { Runnable, RunnableGraph, TfjsGraph } from '../models/model.ts';
 import { GraphBuilder, type OnnxType } from '../onnx/graph-builder.ts';
 import type { DeviceChoice, DeviceName, DeviceReport } from './engine.ts';
 
@@ -39,6 +39,8 @@ export interface OutputTensor {
 export interface ModelSession {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
+  /** What runs it where that is not the engine's own device, e.g. `tfjs wasm`. */
+  readonly runtime?: string;
   /**
    * Outputs by name: `outputs`, else those that the graph was made for, else all of them.
    * @throws UserError `failed` where the native runtime refuses, with its reason on one line.
@@ -232,10 +234,14 @@ export class Engine {
 
   /**
    * Load a model, called `name` in errors. Weights outside the graph are mapped, not read, so that
-   * opening is quick.
-   * @throws UserError `unsupported` where onnxruntime refuses the model.
+   * opening is quick. Models of TensorFlow.js run there, on its best backend, not on this device.
+   * @throws UserError `unsupported` where the runtime refuses the model.
    */
-  async openModel(graph: RunnableGraph, name = 'model'): Promise<ModelSession> {
+  openModel(graph: Runnable, name = 'model'): Promise<ModelSession> {
+    return graph.runtime === 'tfjs' ? openTfjs(graph, name) : this.#openOnnx(graph, name);
+  }
+
+  async #openOnnx(graph: RunnableGraph, name: string): Promise<ModelSession> {
     const runtime = this.#runtime;
     const options = sessionOptions(this.device);
     // Fusions past this level depend on which inner values are outputs, and shift their last bits.
@@ -285,6 +291,32 @@ export class Engine {
     this.#sessions.clear();
     for (const session of sessions) await (await session).release();
   }
+}
+
+/** Loaded only where a model needs it. */
+async function openTfjs(graph: TfjsGraph, name: string): Promise<ModelSession> {
+  // Its own errors come as they are; those of reading the weights name their file.
+  const artifacts = await graph.read();
+  let session: ModelSession;
+  try {
+    const { openTfjsSession } = await import('./tfjs/session.ts');
+    session = await openTfjsSession(graph, artifacts);
+  } catch (error) {
+    throw new UserError(
+      'unsupported',
+      name,
+      `TensorFlow.js cannot load it: ${reasonOf(error)}`,
+      'check the file, or convert the model again',
+      error,
+    );
+  }
+  return {
+    ...session,
+    run: (feeds, outputs) =>
+      session.run(feeds, outputs).catch((error: unknown) => {
+        throw nativeError(name, error, 'check that the probe fits the model’s inputs');
+      }),
+  };
 }
 
 const nativeError = (where: string, error: unknown, remedy: string) =>

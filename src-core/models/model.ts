@@ -41,7 +41,8 @@ export interface LayerInfo {
   default: boolean;
 }
 
-export type ModelFormat = 'onnx' | 'huggingface' | 'safetensors' | 'gguf' | 'torch' | 'keras';
+export type ModelFormat =
+  'onnx' | 'huggingface' | 'safetensors' | 'gguf' | 'torch' | 'keras' | 'tfjs';
 
 /** Formats by the names that people know them by. */
 export const formatNames: Record<ModelFormat, string> = {
@@ -51,6 +52,7 @@ export const formatNames: Record<ModelFormat, string> = {
   gguf: 'GGUF',
   torch: 'PyTorch checkpoint',
   keras: 'Keras (HDF5)',
+  tfjs: 'TensorFlow.js',
 };
 
 export interface Finding {
@@ -87,6 +89,7 @@ export interface ModelOutline {
 
 /** A graph for onnxruntime whose weights stay in the model's own files. */
 export interface RunnableGraph {
+  runtime?: undefined;
   /** Serialised ModelProto without large weights. */
   bytes: Uint8Array;
   /** Folder that external data locations are relative to. */
@@ -96,8 +99,33 @@ export interface RunnableGraph {
   outputs: string[];
 }
 
+/** What TensorFlow.js loads a model from. */
+export interface TfjsArtifacts {
+  modelTopology: object;
+  /** Entries of the manifest, in the order of the bytes. */
+  weightSpecs: readonly object[];
+  weightData: ArrayBuffer[];
+  /** Inputs and outputs of a graph model. */
+  signature?: object;
+}
+
+/** A model that TensorFlow.js runs. */
+export interface TfjsGraph {
+  runtime: 'tfjs';
+  /** Layers of Keras, or nodes of a TensorFlow graph. */
+  kind: 'layers' | 'graph';
+  /** Reads the weights, all of them. */
+  read(): Promise<TfjsArtifacts>;
+  inputs: ValueInfo[];
+  /** As in {@link RunnableGraph}. */
+  outputs: string[];
+}
+
+/** Whatever an engine can run. */
+export type Runnable = RunnableGraph | TfjsGraph;
+
 /** An opened model. Opening reads headers only, by byte range. */
-export interface Model {
+export interface Model<Graph extends Runnable = Runnable> {
   readonly outline: ModelOutline;
   /** SHA-256 (hex) over the bytes of all files that decide what the model computes. */
   fingerprint(options?: FingerprintOptions): Promise<string>;
@@ -105,7 +133,7 @@ export interface Model {
    * The graph with the named layers as outputs.
    * @throws UserError `unsupported` where the model cannot be run.
    */
-  graph(layers: readonly string[]): Promise<RunnableGraph>;
+  graph(layers: readonly string[]): Promise<Graph>;
   /** Names of float tensors that hold NaN or infinite values, found by streaming the weights. */
   nonFiniteTensors(signal?: AbortSignal): Promise<string[]>;
   /** Folder with `tokenizer.json`, where there is one. */

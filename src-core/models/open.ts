@@ -10,6 +10,7 @@ import { openHuggingFace } from './formats/huggingface.ts';
 import { openKerasModel } from './formats/keras.ts';
 import { openOnnx } from './formats/onnx.ts';
 import { openSafetensorsModel } from './formats/safetensors-model.ts';
+import { openTfjsModel } from './formats/tfjs.ts';
 import { openTorchModel } from './formats/torch.ts';
 import type { Model } from './model.ts';
 import { sniff } from './sniff.ts';
@@ -35,6 +36,7 @@ async function openFile(path: string): Promise<Model> {
   if (found.kind === 'onnx') return openOnnx(path);
   if (found.kind === 'gguf') return openGgufModel(path);
   if (found.kind === 'hdf5') return openKerasModel(path, openHdf5);
+  if (found.kind === 'json') return openTfjsModel(path);
   if (found.kind === 'zip') return openArchive(path);
   if (found.kind === 'safetensors') {
     const folder = dirname(path);
@@ -64,6 +66,7 @@ async function openFolder(folder: string): Promise<Model> {
     if (existsSync(candidate)) return openFile(candidate);
   }
   if (hasConfig) return openHuggingFace(folder);
+  if (names.includes('model.json')) return openFile(join(folder, 'model.json'));
   const models = names.filter((name) => /\.(onnx|safetensors)$/i.test(name)).sort();
   if (models.length === 1) return openFile(join(folder, models[0]!));
   throw new UserError(

@@ -4,6 +4,8 @@ export type Sniffed =
   | { kind: 'safetensors' }
   | { kind: 'gguf' }
   | { kind: 'hdf5' }
+  /** A TensorFlow.js model, or none. */
+  | { kind: 'json' }
   /** An archive; its directory, at the end of the file, says of what. */
   | { kind: 'zip' }
   /** Something else: what, and the way out. */
@@ -77,7 +79,7 @@ export function sniff(head: Uint8Array, size: number): Sniffed {
   }
   // Long enough that a tiny model, whose bytes may all be letters, is not taken for text.
   const isText = head.every((byte) => byte >= 0x20 || (byte >= 0x09 && byte <= 0x0d));
-  if (isText && /^\s*[[{]/.test(letters)) return other('is JSON text');
+  if (isText && /^\s*[[{]/.test(letters)) return { kind: 'json' };
   if (isText && head.length >= 16) return other('is plain text');
   if (modelTags.has(head[0] ?? 0)) return { kind: 'onnx' };
   return other('is of no format that Repscope reads', again);

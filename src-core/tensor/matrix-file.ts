@@ -38,7 +38,10 @@ function parseSpec(spec: string): Spec | undefined {
     /^(.*\.(npy|json|npz|safetensors|gguf|pt|pth|bin|ckpt|h5|hdf5|keras))(?:#(.*))?$/is.exec(spec);
   if (!match) return undefined;
   const [, path, ending, key] = match;
-  return { path: path!, kind: kinds[ending!.toLowerCase()] ?? 'weights', key: key ?? '' };
+  const kind = kinds[ending!.toLowerCase()] ?? 'weights';
+  // JSON text with a key is a TensorFlow.js model with the name of a weight.
+  const isWeight = kind === 'json' && key !== undefined && key !== '';
+  return { path: path!, kind: isWeight ? 'weights' : kind, key: key ?? '' };
 }
 
 /**

@@ -3,6 +3,7 @@ import { openZip } from '../bytes/zip.ts';
 import { UserError } from '../errors.ts';
 import { openGguf } from './gguf.ts';
 import { kerasWeights, openHdf5, openKerasArchive } from './keras.ts';
+import { openTfjs } from './tfjs.ts';
 import { checkpointPickle, openTorch } from './torch.ts';
 import type { WeightFile } from './weight-file.ts';
 
@@ -36,6 +37,7 @@ export async function openWeights(path: string): Promise<WeightFile> {
   const head = Buffer.from(bytes).toString('latin1');
   if (head.startsWith('GGUF')) return openGguf(path);
   if (head.startsWith('\x89HDF')) return openHdf5(path);
+  if (/^\s*\{/.test(head)) return openTfjs(path);
   if (head.startsWith(zipStart)) {
     const kind = await archiveKind(path);
     if (kind === 'torch') return openTorch(path);
@@ -45,6 +47,6 @@ export async function openWeights(path: string): Promise<WeightFile> {
     'not-a-model',
     path,
     'holds no tensors that Repscope reads',
-    'name a GGUF, PyTorch or Keras file, or a matrix as .npy',
+    'name a GGUF, PyTorch, Keras or TensorFlow.js file, or a matrix as .npy',
   );
 }

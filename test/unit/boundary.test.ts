@@ -28,6 +28,10 @@ async function messages(path: string): Promise<string[]> {
 describe('the boundary rule', () => {
   it.each([
     ['src-core/analyses/engine.ts', 'native engines load only in src-core/engine, inside a worker'],
+    [
+      'src-core/engine/tensorflow.ts',
+      'TensorFlow.js loads only in src-core/engine/tfjs, inside a worker',
+    ],
     ['src-core/analyses/editor.ts', 'src-core must not import vscode'],
     ['src-core/server.ts', 'src-core must not import server/main.ts'],
     ['server/editor.ts', 'server must not import vscode'],

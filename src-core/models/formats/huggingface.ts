@@ -37,7 +37,7 @@ const textFiles = ['tokenizer.json', 'tokenizer_config.json', 'sentence_bert_con
  *
  * @throws UserError `missing`, `empty`, `truncated`, `not-a-model`, `unsupported`.
  */
-export async function openHuggingFace(path: string): Promise<Model> {
+export async function openHuggingFace(path: string): Promise<Model<RunnableGraph>> {
   const folder = resolve(path);
   const stats = await statFile(folder);
   if (!stats.isDirectory()) {

@@ -319,7 +319,7 @@ function relocated(
  * Opens an ONNX model by byte range.
  * @throws UserError `missing`, `empty`, `truncated`, `not-a-model`.
  */
-export async function openOnnx(path: string): Promise<Model> {
+export async function openOnnx(path: string): Promise<Model<RunnableGraph>> {
   const absolute = resolve(path);
   const { mtimeMs } = await statFile(absolute);
   return withSource(absolute, async (source) => {
