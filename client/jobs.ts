@@ -6,7 +6,7 @@ import { readableError } from './errors.ts';
 import { showFailure } from './failure.ts';
 import type { Server } from './server.ts';
 
-/** The analyses that the user started and that still run. */
+/** The analyses and downloads that the user started and that still run. */
 export class Jobs implements vscode.Disposable {
   readonly #server: Server;
   readonly #log: vscode.LogOutputChannel;
@@ -34,27 +34,35 @@ export class Jobs implements vscode.Disposable {
     spec: RequestSpec<Params, RunAnswer>,
     params: Params,
   ): Promise<RunAnswer | undefined> {
-    const outcome = await this.#attempt(title, spec, params);
-    if (!(outcome instanceof Error)) {
-      if (outcome.storeProblem !== undefined) {
-        void vscode.window.showWarningMessage(outcome.storeProblem);
-      }
-      return outcome;
+    const answer = await this.track(title, spec, params);
+    if (answer?.storeProblem !== undefined) {
+      void vscode.window.showWarningMessage(answer.storeProblem);
     }
+    return answer;
+  }
+
+  /** As {@link run}, for any request that reports progress. */
+  async track<Params extends object, Answer extends object>(
+    title: string,
+    spec: RequestSpec<Params, Answer>,
+    params: Params,
+  ): Promise<Answer | undefined> {
+    const outcome = await this.#attempt(title, spec, params);
+    if (!(outcome instanceof Error)) return outcome;
     if (outcome instanceof Cancelled) {
       this.#log.info(`${title}: cancelled`);
       return undefined;
     }
     this.#log.error(`${title}: ${outcome.message}`);
     const retry = await showFailure(outcome, { log: this.#log, retry: true });
-    return retry ? this.run(title, spec, params) : undefined;
+    return retry ? this.track(title, spec, params) : undefined;
   }
 
-  async #attempt<Params extends object>(
+  async #attempt<Params extends object, Answer extends object>(
     title: string,
-    spec: RequestSpec<Params, RunAnswer>,
+    spec: RequestSpec<Params, Answer>,
     params: Params,
-  ): Promise<RunAnswer | UserError | Cancelled> {
+  ): Promise<Answer | UserError | Cancelled> {
     const source = new vscode.CancellationTokenSource();
     this.#running.set(source, title);
     this.#changed.fire();

@@ -43,10 +43,15 @@ describe('the manifest', () => {
     );
   });
 
-  it('declares the commands that lenses and hovers name', () => {
+  it('declares the commands that lenses, hovers and quick fixes name', () => {
     const declared = contributes.commands.map(({ command }) => command);
     expect(declared).toEqual(
-      expect.arrayContaining([commands.analyzeModel, commands.compareModels, commands.showRun]),
+      expect.arrayContaining([
+        commands.analyzeModel,
+        commands.compareModels,
+        commands.downloadModel,
+        commands.showRun,
+      ]),
     );
   });
 

@@ -234,7 +234,7 @@ describe('diagnostics', () => {
       [
         DiagnosticSeverity.Hint,
         'not-cached',
-        'nobody/nothing-here: not in the local Hugging Face cache; run the code once to download it',
+        'nobody/nothing-here: not in the local Hugging Face cache; download it, or run the code once',
       ],
     ]);
   });

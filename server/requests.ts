@@ -1,6 +1,10 @@
 import type { DeviceChoice } from '@repscope/core/engine/engine.ts';
 import { pools, type CaptureOptions, type Pool } from '@repscope/core/jobs/messages.ts';
-import type { AnalyzeParams, CompareParams } from '@repscope/core/protocol/language-server.ts';
+import type {
+  AnalyzeParams,
+  CompareParams,
+  DownloadParams,
+} from '@repscope/core/protocol/language-server.ts';
 import { usage } from './errors.ts';
 
 // Requests come from any client: their shape is checked before anything runs.
@@ -49,16 +53,23 @@ function shared(
   sent: Record<string, unknown>,
   method: string,
 ): CaptureOptions & Pick<AnalyzeParams, 'params' | 'workDoneToken'> {
-  const { params, workDoneToken: token } = sent;
+  const { params } = sent;
   const given = params === undefined || isRecord(params);
   check(given, method, 'params is not an object', 'send parameters by name');
-  const tokened = token === undefined || typeof token === 'string' || typeof token === 'number';
-  check(tokened, method, 'workDoneToken is not a token', 'send a string or a number');
   return {
     ...captureOptions(sent, method),
     ...(params === undefined ? {} : { params }),
-    ...(token === undefined ? {} : { workDoneToken: token }),
+    ...progressToken(sent, method),
   };
+}
+
+function progressToken(
+  { workDoneToken: token }: Record<string, unknown>,
+  method: string,
+): Pick<AnalyzeParams, 'workDoneToken'> {
+  const tokened = token === undefined || typeof token === 'string' || typeof token === 'number';
+  check(tokened, method, 'workDoneToken is not a token', 'send a string or a number');
+  return token === undefined ? {} : { workDoneToken: token };
 }
 
 /** @throws UserError `usage` */
@@ -78,6 +89,19 @@ export function parseCompare(sent: unknown, method: string): CompareParams {
   const pair = isStrings(inputs) && inputs.length === 2;
   check(pair, method, 'two inputs are needed', 'send a pair of model paths');
   return { ...shared(sent, method), inputs: [inputs[0]!, inputs[1]!] };
+}
+
+/** @throws UserError `usage` */
+export function parseDownload(sent: unknown, method: string): DownloadParams {
+  check(isRecord(sent), method, 'no parameters', 'send { id }');
+  const { revision } = sent;
+  const named = revision === undefined || typeof revision === 'string';
+  check(named, method, 'revision is not a string', 'send a branch, tag or commit, or none');
+  return {
+    id: parseText(sent, 'id', method),
+    ...(revision === undefined ? {} : { revision }),
+    ...progressToken(sent, method),
+  };
 }
 
 /** A required string of a request. @throws UserError `usage` */

@@ -7,6 +7,7 @@ import { exportResult, type ExportFormat } from '@repscope/core/results/export.t
 import { activationFolder, defaultStorage } from '@repscope/core/results/locations.ts';
 import { version } from '@repscope/core/version.ts';
 import {
+  CodeActionKind,
   CodeLensRefreshRequest,
   DidChangeConfigurationNotification,
   DidChangeWatchedFilesNotification,
@@ -23,7 +24,9 @@ import {
   type InitializeResult,
 } from 'vscode-languageserver';
 import { DiagnosticsFeed } from './diagnostics-feed.ts';
+import { download, downloadSize } from './downloads.ts';
 import { toResponseError, usage } from './errors.ts';
+import { codeActions } from './features/code-actions.ts';
 import { codeLenses, resolveLens } from './features/code-lens.ts';
 import { documentLinks } from './features/document-links.ts';
 import { hover } from './features/hover.ts';
@@ -33,7 +36,7 @@ import { ProgressReporter } from './progress.ts';
 import { findReferences, referenceAt, searchFolders } from './reference.ts';
 import { modelExtensions } from './references/language.ts';
 import { sourceExtensions } from './references/syntax.ts';
-import { parseAnalyze, parseCompare, parseText } from './requests.ts';
+import { parseAnalyze, parseCompare, parseDownload, parseText } from './requests.ts';
 import { Runs } from './runs.ts';
 import { SettingsSource } from './settings.ts';
 import { pathOf, SourceDocument } from './source-document.ts';
@@ -117,6 +120,10 @@ class Session {
         },
         codeLensProvider: { resolveProvider: true },
         hoverProvider: true,
+        // Its fixes are the client's commands.
+        ...(this.#clientCommands
+          ? { codeActionProvider: { codeActionKinds: [CodeActionKind.QuickFix] } }
+          : {}),
         documentLinkProvider: { resolveProvider: false },
         executeCommandProvider: {
           commands: [protocol.commands.serverAnalyze, protocol.commands.serverCompare],
@@ -185,6 +192,7 @@ class Session {
       this.#modelsChanged();
       this.#refreshLenses();
     });
+    connection.onCodeAction(({ context }) => codeActions(context.diagnostics));
     connection.onNotification(WorkDoneProgressCancelNotification.type, ({ token }) =>
       this.#progress.cancel(token),
     );
@@ -240,6 +248,10 @@ class Session {
     });
     this.#answer(protocol.Analyze, (params, token) => this.#analyze(params, token));
     this.#answer(protocol.Compare, (params, token) => this.#compare(params, token));
+    this.#answer(protocol.DownloadSize, (params, token) =>
+      downloadSize(parseDownload(params, protocol.DownloadSize.method), token),
+    );
+    this.#answer(protocol.Download, (params, token) => this.#download(params, token));
     this.#answer(protocol.ListRuns, () => this.#runs.list());
     this.#answer(protocol.GetRun, (params) =>
       this.#runs.get(parseText(params, 'id', protocol.GetRun.method)),
@@ -326,6 +338,15 @@ class Session {
   async #compare(params: unknown, token: CancellationToken): Promise<protocol.RunAnswer> {
     const answer = await this.#jobs.compare(parseCompare(params, 'compare'), token);
     this.#runsChanged();
+    return answer;
+  }
+
+  async #download(sent: unknown, token: CancellationToken): Promise<{ path: string }> {
+    const params = parseDownload(sent, protocol.Download.method);
+    const answer = await download(params, this.#progress, token);
+    for (const document of this.#documents.all()) this.#diagnostics.refresh(document);
+    this.#modelsChanged();
+    this.#refreshLenses();
     return answer;
   }
 

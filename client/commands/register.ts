@@ -13,6 +13,7 @@ import type { ModelNode } from '../views/models.ts';
 import { analyzeModel, compareModels, runAnalysis, runComparison } from './analyze.ts';
 import { selectDevice } from './device.ts';
 import { cancelAnalysis } from './cancel.ts';
+import { downloadModel } from './download.ts';
 import { inspectModel, revealModel } from './inspect.ts';
 import { deleteRun, exportReport, showRun } from './runs.ts';
 
@@ -33,6 +34,7 @@ export function registerCommands(services: Services): vscode.Disposable {
       requireTrust();
       return compareModels(services, modelPath(model), secondModel(model, others));
     },
+    [protocolCommands.downloadModel]: (id?: string) => downloadModel(services, id),
     [protocolCommands.showRun]: (run: RunArgument) => showRun(services, runId(run)),
     'repscope.showRuns': () => vscode.commands.executeCommand('repscope.runs.focus'),
     'repscope.exportReport': (run: RunArgument) => exportReport(services, runId(run)),

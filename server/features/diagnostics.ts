@@ -9,6 +9,8 @@ import { isCommonEnding, isForeignFormat, looksLikeModelFile } from '../referenc
 import { nearMiss } from './near-miss.ts';
 
 const source = 'repscope';
+/** Code of the hint at a hub model that has to be downloaded first; its data names the model. */
+export const notCached = 'not-cached';
 
 const severities: Record<Finding['severity'], DiagnosticSeverity> = {
   error: DiagnosticSeverity.Error,
@@ -81,8 +83,10 @@ async function unresolved(
   const { name, loader } = reference.mention;
   if (!loader || (mayBeServed && name.startsWith('/'))) return [];
   if (loader.accepts === 'hub' && looksLikeHubId(name) && !looksLikeModelFile(name)) {
-    const message = `${name}: not in the local Hugging Face cache; run the code once to download it`;
-    return [diagnostic(reference, DiagnosticSeverity.Hint, 'not-cached', message)];
+    const message = `${name}: not in the local Hugging Face cache; download it, or run the code once`;
+    return [
+      { ...diagnostic(reference, DiagnosticSeverity.Hint, notCached, message), data: { id: name } },
+    ];
   }
   if (!looksLikeModelFile(name) && !/[/\\]/.test(name)) return [];
   const near = await nearMiss(

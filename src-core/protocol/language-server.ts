@@ -1,6 +1,7 @@
 import type { DeviceReport } from '../engine/engine.ts';
 import type { Family } from '../analyses/definition.ts';
 import { defaultMemoryLimit, type CaptureOptions } from '../jobs/messages.ts';
+import type { DownloadPlan } from '../models/hub/plan.ts';
 import type { ModelOutline } from '../models/model.ts';
 import type { Result, RunSummary } from '../results/schema.ts';
 import { notification, request } from './message.ts';
@@ -97,6 +98,15 @@ export interface CompareParams extends CaptureOptions {
   params?: Record<string, unknown>;
   workDoneToken?: string | number;
 }
+export interface DownloadSizeParams {
+  /** Hub id. */
+  id: string;
+  /** Branch, tag or commit; `main` where absent. */
+  revision?: string;
+}
+export interface DownloadParams extends DownloadSizeParams {
+  workDoneToken?: string | number;
+}
 export interface RunAnswer {
   run: RunSummary;
   result: Result;
@@ -114,6 +124,13 @@ export const InspectModel = request<{ path: string }, ModelOutline>('repscope/in
 export const Analyze = request<AnalyzeParams, RunAnswer>('repscope/analyze');
 /** Client → server: compare two models layer by layer; cancellable; refused without trust. */
 export const Compare = request<CompareParams, RunAnswer>('repscope/compare');
+/** Client → server: what a download from the hub would fetch; fetches nothing. */
+export const DownloadSize = request<DownloadSizeParams, DownloadPlan>('repscope/downloadSize');
+/**
+ * Client → server: download a model into the Hugging Face cache; cancellable. Only to be sent when
+ * the user confirmed this download. Answers the folder.
+ */
+export const Download = request<DownloadParams, { path: string }>('repscope/download');
 /** Client → server: stored runs, newest first. */
 export const ListRuns = request<null, RunSummary[]>('repscope/runs');
 /** Client → server: one stored result. */
@@ -138,12 +155,14 @@ export const RunsChanged = notification<null>('repscope/runsChanged');
 /** Server → client: the list of workspace models changed. */
 export const ModelsChanged = notification<null>('repscope/modelsChanged');
 
-/** Commands that a lens or hover names. The first two are the client's, the rest the server's. */
+/** Commands that lenses, hovers and quick fixes name; the server's own say so in their names. */
 export const commands = {
   /** Arguments: path. */
   analyzeModel: 'repscope.analyzeModel',
   /** Arguments: path. */
   compareModels: 'repscope.compareModels',
+  /** Arguments: hub id. */
+  downloadModel: 'repscope.downloadModel',
   /** Arguments: run id. */
   showRun: 'repscope.showRun',
   /** `workspace/executeCommand`, arguments: AnalyzeParams. Answers RunAnswer. */

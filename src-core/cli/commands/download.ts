@@ -20,11 +20,10 @@ export const download: Command = {
     note(describe(plan));
     if (plan.remaining > 0 && flags['yes'] !== true) await confirm(plan, signal);
     const bar = new ProgressBar();
-    try {
-      print(await downloadModel(id, { revision, signal, onProgress: bar.update }));
-    } finally {
-      bar.clear();
-    }
+    const snapshot = await downloadModel(id, { revision, signal, onProgress: bar.update }).finally(
+      () => bar.clear(),
+    );
+    print(snapshot);
   },
 };
 
