@@ -122,7 +122,7 @@ function addModels(index: Scan, folder: string, entries: readonly Dirent[]): voi
   if (isCheckpoint) index.models.add(folder);
   const graphs = files.filter((name) => /\.onnx$/i.test(name));
   // Weights of a checkpoint are not models of their own.
-  const others = files.filter((name) => /\.(gguf|keras)$/i.test(name));
+  const others = files.filter((name) => /\.(gguf|keras|pt|pth)$/i.test(name));
   for (const name of isCheckpoint ? graphs : [...graphs, ...weights, ...others]) {
     index.models.add(join(folder, name));
   }

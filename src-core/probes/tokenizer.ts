@@ -153,6 +153,8 @@ function create(path: string, definition: JsonObject, config: JsonObject): Token
   try {
     const tokenizer = new Tokenizer(definition, config);
     tokenizer.normalizer = withExactBert(tokenizer.normalizer);
+    // The library checks little when it builds; what is wrong shows with the first text.
+    addSpecial(tokenizer, tokenizer.tokenize('a b'));
     return tokenizer;
   } catch (error) {
     const reason = error instanceof Error ? error.message.split('\n', 1)[0]! : String(error);
