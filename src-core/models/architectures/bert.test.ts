@@ -92,10 +92,13 @@ describe('every value of a small random model equals that of transformers', () =
     }
   });
 
-  test('which covers every value of the outline', async () => {
+  test('which covers every value of the outline but what names the layer before', async () => {
     const { f32 } = await batch();
     const { outline } = await openHuggingFace(join(fixtures, 'tiny-f32'));
-    expect(outline.layers.map(({ name }) => name).sort()).toEqual(Object.keys(f32).sort());
+    const names = outline.layers.map(({ name }) => name);
+    expect(names.filter((name) => !name.endsWith('.resid_pre')).sort()).toEqual(
+      Object.keys(f32).sort(),
+    );
   });
 
   test('padding is not attended to, and the mask is what hides it', async () => {

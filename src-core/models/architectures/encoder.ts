@@ -284,9 +284,15 @@ export class Tower {
     return name(this.dense(active, down), 'out', down.out, 'MLP output');
   }
 
-  /** A block that normalises each sum (Vaswani et al. 2017); names `resid_mid` and `resid_post`. */
+  /** Name what a block takes, which has the name of the layer before it too. */
+  enter(x: Node, at: string, width: number): void {
+    this.hidden(x, `${at}.resid_pre`, width, 'residual');
+  }
+
+  /** A block that normalises each sum (Vaswani et al. 2017); names `resid_pre`, `mid` and `post`. */
   postNormBlock(x: Node, at: string, { attention, mlp, norms, epsilon }: BlockParts): Node {
     const width = attention.out.out;
+    this.enter(x, at, width);
     const attended = this.add(this.attention(x, at, attention), x);
     const normed = this.layerNorm(attended, norms[0], width, epsilon);
     const mid = this.hidden(normed, `${at}.resid_mid`, width, 'residual');
@@ -294,9 +300,10 @@ export class Tower {
     return this.hidden(post, `${at}.resid_post`, width);
   }
 
-  /** A block that normalises what each part reads; names `resid_mid` and `resid_post`. */
+  /** A block that normalises what each part reads; names `resid_pre`, `mid` and `post`. */
   preNormBlock(x: Node, at: string, { attention, mlp, norms, epsilon, scales }: BlockParts): Node {
     const width = attention.out.out;
+    this.enter(x, at, width);
     const scaled = (value: Node, name: string | undefined) =>
       name === undefined ? value : this.net.op('Mul', [value, this.tensor(name, [width])]);
     const read = this.layerNorm(x, norms[0], width, epsilon);

@@ -90,14 +90,27 @@ describe('every value of a small random model equals that of transformers', () =
     expect(most / Number(/(\S+) +\|$/.exec(row!)?.[1])).toBeLessThan(3);
   });
 
-  test.each(whole)('%s: which covers every value but scores', async (name) => {
+  test.each(whole)('%s: which covers every value but these', async (name) => {
     const { values } = await readExpected(name);
     const { outline } = await openHuggingFace(join(fixtures, name));
     const layers = outline.layers.map((layer) => layer.name);
-    expect(layers.filter((layer) => !layer.endsWith('.scores')).sort()).toEqual(
-      Object.keys(values).sort(),
-    );
+    const others = layers.filter((layer) => !/\.(scores|resid_pre)$/.test(layer));
+    expect(others.sort()).toEqual(Object.keys(values).sort());
   });
+
+  test.each(['roberta', 't5', 'vit'])(
+    '%s: what enters a block is the layer before',
+    async (name) => {
+      const { inputs } = await readExpected(name);
+      const before = ['embeddings', 'layers.0.resid_post'];
+      const entered = ['layers.0.resid_pre', 'layers.1.resid_pre'];
+      const model = await openHuggingFace(join(fixtures, name));
+      const outputs = await run(model, [...before, ...entered], inputs);
+      before.forEach((layer, n) => {
+        expect(outputs[entered[n]!]!.data).toEqual(outputs[layer]!.data);
+      });
+    },
+  );
 
   test.each(['roberta', 'mpnet', 't5', 'vit'])(
     '%s: scores are what probabilities are of',

@@ -79,6 +79,7 @@ export const t5: Architecture = (config, weights) => {
       bias: false,
     });
     const project = (letter: string) => dense(`layer.0.SelfAttention.${letter}`, d, inner);
+    tower.enter(x, name, d);
     const read = tower.rmsNorm(x, `${from}.layer.0.layer_norm`, d, epsilon);
     const attended = tower.attention(read, name, {
       query: project('q'),
