@@ -31,9 +31,14 @@ export interface CaptureEnvironment {
   step: (fraction: number, message: string) => Promise<void>;
 }
 
+/** A value's shape as a run showed it; the batch and the text's tokens are named. */
+export type ObservedShape = (number | 'batch' | 'tokens')[];
+
 export interface Captured {
   /** In the order asked. */
   layers: NamedRows[];
+  /** Of the layers that were run and not found in the cache. */
+  observed: ReadonlyMap<string, ObservedShape>;
   /** What ran the model where that was not the engine's own device. */
   runtime?: string;
   /** Lets go of the files that hold the rows. */
@@ -66,7 +71,8 @@ export async function captureLayers(
   const cache = cacheFolder === undefined ? undefined : new ActivationCache(cacheFolder);
   await environment.step(0, `Reading ${model.outline.name}`);
   const fingerprint = cache ? await readFingerprint(model, environment, cache) : '';
-  const keyOf = (layer: string) => ({ model: fingerprint, probe: feed.sha256, layer, pool });
+  const probe = feed.sha256 + (feed.preparation ?? '');
+  const keyOf = (layer: string) => ({ model: fingerprint, probe, layer, pool });
   const release = cache?.hold(layers.map(keyOf));
 
   const files: MatrixFile[] = [];
@@ -77,6 +83,7 @@ export async function captureLayers(
   try {
     const found = new Map<string, NamedRows>();
     let runtime: string | undefined;
+    let observed: ReadonlyMap<string, ObservedShape> = new Map();
     const find = async (layer: string) => {
       const file = await cache?.find(keyOf(layer));
       if (!file) return;
@@ -89,15 +96,25 @@ export async function captureLayers(
       const run = new CaptureRun({ ...request, layers: missing }, environment, cache, keyOf);
       const rowsOf = await run.finish();
       runtime = run.runtime;
+      observed = run.observed;
       for (const [layer, rows] of rowsOf) {
         const inMemory = await rows.finish();
         if (inMemory) found.set(layer, named(layer, inMemory));
         else await find(layer);
+        if (!found.has(layer)) {
+          throw new UserError(
+            'failed',
+            `layer '${layer}'`,
+            'its rows are gone from the cache folder',
+            'run again, and let nothing else clean that folder meanwhile',
+          );
+        }
       }
       await cache?.makeRoom(environment.cacheLimit);
     }
     return {
       layers: layers.map((layer) => found.get(layer)!),
+      observed,
       ...(runtime === undefined ? {} : { runtime }),
       close,
     };
@@ -140,6 +157,7 @@ class CaptureRun {
   readonly #claimed = new Map<string, RowFile>();
   /** Samples whose rows are written. */
   #done = 0;
+  readonly observed = new Map<string, ObservedShape>();
   /** Set once the model is loaded, where it runs elsewhere than on the engine's device. */
   runtime: string | undefined;
   #lastCheckpoint = { at: performance.now(), cost: 0 };
@@ -195,7 +213,9 @@ class CaptureRun {
       const file = await RowFile.claim(path, [samples, parts]);
       if (file) this.#claimed.set(layer, file);
     }
-    return Math.min(...layers.map((layer) => this.#claimed.get(layer)?.finished ?? 0));
+    const finished = Math.min(...layers.map((layer) => this.#claimed.get(layer)?.finished ?? 0));
+    // The last batch runs in any case: it opens the rows that it ends.
+    return Math.min(finished, samples - 1);
   }
 
   /** Rows and units of every layer, where the model says them before it runs. */
@@ -277,7 +297,13 @@ class CaptureRun {
           poolRows(layer, values[outputs[index]!]!, end - start, pool, tokens),
         ]),
       );
-      if (this.#rows.size === 0) await this.#open(layout, shapesOf(pooled, layout));
+      if (this.#rows.size === 0) {
+        await this.#open(layout, shapesOf(pooled, layout));
+        layers.forEach((layer, index) => {
+          const { dims } = values[outputs[index]!]!;
+          this.observed.set(layer, observedShape(dims, tokens?.tokens));
+        });
+      }
       for (const [layer, rows] of pooled) {
         this.#check(layer, rows);
         await assertFinite(layer, rows, model);
@@ -355,6 +381,12 @@ function shapesOf(
     [...pooled].map(([layer, { perPart, d }]) => [layer, [perPart ? parts : samples, d]]),
   );
 }
+
+const observedShape = (dims: readonly number[], tokens: number | undefined): ObservedShape =>
+  dims.map((size, axis) => {
+    if (axis === 0) return 'batch';
+    return axis === 1 && dims.length === 3 && size === tokens ? 'tokens' : size;
+  });
 
 const bytesOf = (values: Readonly<Record<string, ModelOutput>>) =>
   Object.values(values).reduce((sum, { data }) => sum + data.byteLength, 0);

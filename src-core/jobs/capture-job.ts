@@ -50,7 +50,10 @@ export async function capture(
   }
   return {
     out,
-    layers: layers.map(({ label, n, d }) => ({ name: label, shape: [n, d] })),
+    layers: layers.map(({ label, n, d }) => {
+      const value = input.observed?.get(label);
+      return { name: label, shape: [n, d], ...(value ? { value } : {}) };
+    }),
     warnings,
   };
 }

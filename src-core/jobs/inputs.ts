@@ -1,6 +1,6 @@
 import { basename, resolve } from 'node:path';
 import type { NamedRows, Side } from '../analyses/definition.ts';
-import { captureLayers } from '../capture/capture.ts';
+import { captureLayers, type ObservedShape } from '../capture/capture.ts';
 import { fedLayers, openFeed } from '../capture/feed.ts';
 import type { Engine } from '../engine/device-engine.ts';
 import { UserError } from '../errors.ts';
@@ -21,6 +21,8 @@ export interface OpenedInput {
   /** As results describe them, one entry a layer. */
   inputs: Result['inputs'];
   probe?: NonNullable<Result['probe']>;
+  /** Shapes of the values that were run, by layer. */
+  observed?: ReadonlyMap<string, ObservedShape>;
   /** What ran the model where that was not the engine's own device. */
   runtime?: string;
   close(): Promise<void>;
@@ -104,6 +106,7 @@ async function modelInput(
       ...labelCounts(feed),
     },
     ...(captured.runtime === undefined ? {} : { runtime: captured.runtime }),
+    observed: captured.observed,
     close: () => captured.close(),
   };
 }

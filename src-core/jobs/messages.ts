@@ -55,11 +55,19 @@ export interface DevicesJob {
 
 export type Job = AnalyzeJob | CompareJob | CaptureJob | DevicesJob;
 
+export interface CapturedLayer {
+  name: string;
+  /** Samples × units. */
+  shape: [number, number];
+  /** Shape of the layer's value as the run showed it; absent where its rows came from the cache. */
+  value?: (number | string)[];
+}
+
 /** What each kind of job answers. */
 export interface JobAnswers {
   analyze: Result;
   compare: Result;
-  capture: { out: string; layers: { name: string; shape: [number, number] }[]; warnings: string[] };
+  capture: { out: string; layers: CapturedLayer[]; warnings: string[] };
   devices: DeviceReport[];
 }
 export type JobAnswer<J extends Job> = JobAnswers[J['kind']];

@@ -114,6 +114,25 @@ describe('batches by length', () => {
   });
 });
 
+it('shows shapes that only a run tells', async () => {
+  const model = await openModel(fileURLToPath(new URL('onnx-breadth/unshaped.onnx', fixtures)));
+  const named = model.outline.layers.find(({ name }) => name === 'mixed');
+  expect(named).not.toHaveProperty('shape');
+  const runner = new JobRunner();
+  const cwd = temporaryFolder();
+  const job = { kind: 'capture', input: model.outline.path, layers: ['mixed'], cwd } as const;
+  const probe = 'noise:20';
+  const answer = await runner.run({
+    ...job,
+    layers: ['mixed'],
+    probe,
+    out: 'x.safetensors',
+    device: 'cpu',
+  });
+  await runner.dispose();
+  expect(answer.layers).toEqual([{ name: 'mixed', shape: [20, 16], value: ['batch', 16] }]);
+});
+
 describe('a bound on memory', () => {
   it('refuses before the model is loaded, with the figure', async () => {
     const { engine, batches } = counting();
@@ -184,7 +203,9 @@ describe('kept activations', () => {
   it('of a killed worker are continued', async () => {
     const cacheFolder = temporaryFolder();
     const cwd = temporaryFolder();
-    const texts = sentences.flatMap((a) => sentences.slice(0, 50).map((b) => `${a} ${b} ${a} ${b}`));
+    const texts = sentences.flatMap((a) =>
+      sentences.slice(0, 50).map((b) => `${a} ${b} ${a} ${b}`),
+    );
     const probe = probeFile(texts);
     const runner = new JobRunner();
     const job = { kind: 'capture', input: tiny, probe, layers, out: 'x.safetensors' } as const;

@@ -2,6 +2,7 @@ import { UserError } from '../../errors.ts';
 import { captureFlags, captureOptions, captureUsage } from '../capture-flags.ts';
 import { text, type Command } from '../command.ts';
 import { runWithProgress } from '../progress.ts';
+import { formatShape } from '../../results/format.ts';
 import { table } from '../table.ts';
 
 export const capture: Command = {
@@ -24,8 +25,12 @@ export const capture: Command = {
       ...captureOptions(flags),
     });
     for (const warning of written.warnings) note(`warning: ${warning}`);
-    const rows = written.layers.map(({ name, shape }) => [name, shape.join(' × ')]);
-    print(table(['layer', 'samples × units'], rows));
+    const rows = written.layers.map(({ name, shape, value }) => [
+      name,
+      formatShape(shape),
+      formatShape(value),
+    ]);
+    print(table(['layer', 'samples × units', 'value'], rows));
     note(`written to ${out}`);
   },
 };
