@@ -12,6 +12,7 @@ import { Cancelled } from '@repscope/core/errors.ts';
 import { defaultMemoryLimit, type Pool } from '@repscope/core/jobs/messages.ts';
 import { JobRunner } from '@repscope/core/jobs/runner.ts';
 import { openModel } from '@repscope/core/models/open.ts';
+import { GraphBuilder } from '@repscope/core/onnx/graph-builder.ts';
 import { defaultSentences } from '@repscope/core/probes/default-text.ts';
 import { ActivationCache } from '@repscope/core/capture/activation-cache.ts';
 import { captureLayers, type CaptureEnvironment } from '@repscope/core/capture/capture.ts';
@@ -111,6 +112,25 @@ describe('batches by length', () => {
     await capture(probeFile(sentences), { engine });
     expect(batches.reduce((sum, size) => sum + size, 0)).toBe(sentences.length);
     expect(batches.length).toBeLessThan(sentences.length / 4);
+  });
+});
+
+describe('a model that takes batches of one size', () => {
+  const rows = (batch: number | string, probe: string) => {
+    const graph = new GraphBuilder('squares');
+    const x = graph.input('x', 'float32', [batch, 3]);
+    graph.output(graph.op('Mul', [x, x], {}, 'squares'), 'float32', [batch, 3]);
+    const path = join(temporaryFolder(), 'squares.onnx');
+    writeFileSync(path, graph.finish());
+    return capture(probe, { model: path, layers: ['squares'] });
+  };
+
+  it('gives every sample, also where their number is no multiple of the size', async () => {
+    expect((await rows(4, 'noise:10'))[0]).toEqual((await rows('n', 'noise:10'))[0]);
+  });
+
+  it('refuses fewer samples than that', async () => {
+    await expect(rows(4, 'noise:3')).rejects.toMatchObject({ code: 'too-few-samples' });
   });
 });
 
