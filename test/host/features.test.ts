@@ -87,4 +87,23 @@ describe('language features', () => {
       assert.ok(!message.includes('\n'), message);
     }
   });
+
+  it('a hub model that is not in the cache is offered for download', async () => {
+    const uri = inWorkspace('hub.py');
+    const source = 'model = AutoModel.from_pretrained("nobody/nothing-here")\n';
+    await vscode.workspace.fs.writeFile(uri, new TextEncoder().encode(source));
+    const hubDocument = await vscode.workspace.openTextDocument(uri);
+    await vscode.window.showTextDocument(hubDocument);
+    const at = positionOf(hubDocument, 'nobody/nothing-here');
+    const fix = await eventually('a quick fix', async () => {
+      const actions = await vscode.commands.executeCommand<vscode.CodeAction[]>(
+        'vscode.executeCodeActionProvider',
+        uri,
+        new vscode.Range(at, at),
+        vscode.CodeActionKind.QuickFix.value,
+      );
+      return actions.find(({ command }) => command?.command === 'repscope.downloadModel');
+    });
+    assert.deepEqual(fix.command?.arguments, ['nobody/nothing-here']);
+  });
 });

@@ -234,8 +234,15 @@ describe('content that is not what the hub lists', () => {
     const { files } = await planDownload(id, { patience });
     const { hash } = files.at(-1)!;
     // No process has this number.
-    await writeFile(repository('blobs', `${hash}.4194305.incomplete`), Buffer.alloc(500, 9));
+    await writeFile(
+      repository('blobs', `${hash}.repscope-4194305.incomplete`),
+      Buffer.alloc(500, 9),
+    );
+    // Another program's, which may be alive.
+    const foreign = repository('blobs', `${hash}.12345678.incomplete`);
+    await writeFile(foreign, Buffer.alloc(600));
     const snapshot = await download();
+    expect((await lstat(foreign)).size).toBe(600);
     expect(hub.transfers('model.safetensors')).toEqual([
       'hub bytes=500-',
       'cdn bytes=500-',

@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { UserError } from '../../errors.ts';
 import type { HubFile } from './select-files.ts';
 
-// A partial file is named `HASH.PID.incomplete` after the process that writes it. One whose process
-// ended is claimed by renaming it, which only one claimant can; no lock has to be kept alive.
+// A partial file is named `HASH.repscope-PID.incomplete` after the process that writes it. One whose
+// process ended is claimed by renaming it, which only one claimant can; no lock has to be kept alive.
+// Partial files of the Python library, which have other names, are its own.
 
-const namePattern = /^([0-9a-f]+)\.(\d+)\.incomplete$/;
+const namePattern = /^([0-9a-f]+)\.repscope-(\d+)\.incomplete$/;
 
 interface Found {
   path: string;
@@ -71,7 +72,7 @@ export class PartialFile {
    * @throws UserError `failed` where this process downloads the file already
    */
   static async open(folder: string, file: HubFile): Promise<PartialFile> {
-    const path = join(folder, `${file.hash}.${process.pid}.incomplete`);
+    const path = join(folder, `${file.hash}.repscope-${process.pid}.incomplete`);
     if (writing.has(path)) {
       throw new UserError('failed', file.path, 'is being downloaded already', 'wait for that');
     }
