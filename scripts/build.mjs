@@ -36,7 +36,7 @@ const node = {
   splitting: true,
   chunkNames: '[name]-[hash]',
   // The models come from files: nothing is ever fetched.
-  external: ['onnxruntime-node', '@tensorflow/tfjs-node-gpu', 'node-fetch'],
+  external: ['onnxruntime-node', '@tensorflow/tfjs-node-gpu', 'node-fetch', 'sharp'],
   // CommonJS packages inside an ES module bundle still call require and read __filename.
   banner: {
     js: [

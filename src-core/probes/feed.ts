@@ -33,8 +33,10 @@ export interface Feed extends Samples {
   /** As the user wrote it, `default` where nothing was said. */
   readonly spec: string;
   readonly description: string;
-  /** Decides, with the model, what the activations are. */
+  /** Of the samples, however a model takes them. */
   readonly sha256: string;
+  /** What is done to the samples before they enter the model, where its weights do not say. */
+  readonly preparation?: string;
   /** The model inputs that it fills. */
   readonly inputs: readonly string[];
   /** Whether tokens are known to belong to words. */

@@ -99,7 +99,7 @@ export function imageFeed(probe: ImageProbe, start: number, end: number, input: 
 }
 
 /** What each of the 256 grey levels becomes in one channel. */
-function pixelValues(scaling: PixelScaling | undefined, channel: number): Float32Array {
+export function pixelValues(scaling: PixelScaling | undefined, channel: number): Float32Array {
   return Float32Array.from({ length: 256 }, (_, grey) => {
     if (!scaling) return grey / 255;
     const { factor, mean, std } = scaling;

@@ -1,12 +1,13 @@
 import { UserError } from '../errors.ts';
 import { arrays } from './kinds/arrays.ts';
 import { digits, embedded, texts } from './kinds/embedded.ts';
+import { media } from './kinds/media.ts';
 import { noise } from './kinds/noise.ts';
 import { tables } from './kinds/tables.ts';
 import type { ProbeKind, ProbeSet } from './probe-kind.ts';
 
 /** The first that matches a spec opens it. */
-const kinds: readonly ProbeKind[] = [embedded, texts, digits, noise, arrays, tables];
+const kinds: readonly ProbeKind[] = [embedded, texts, digits, noise, arrays, tables, media];
 
 /**
  * Opens a probe set: the embedded texts or digits, noise, or files.
