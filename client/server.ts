@@ -41,7 +41,7 @@ export const documentSelector = [
 const watched = [
   '**/*.{py,pyi,js,mjs,cjs,jsx,ts,mts,cts,tsx}',
   '**/*.{onnx,safetensors,gguf,pt,pth,bin,h5,keras,tflite}',
-  '**/{config,tokenizer}.json',
+  '**/{config,tokenizer,model}.json',
 ];
 
 /** A server that ends this often within the time is not started again. */

@@ -123,6 +123,10 @@ function addModels(index: Scan, folder: string, entries: readonly Dirent[]): voi
   const graphs = files.filter((name) => /\.onnx$/i.test(name));
   // Weights of a checkpoint are not models of their own.
   const others = files.filter((name) => /\.(gguf|keras|pt|pth)$/i.test(name));
+  // TensorFlow.js names its models so and its weights as it likes, but for the ending.
+  if (files.includes('model.json') && files.some((name) => name.endsWith('.bin'))) {
+    others.push('model.json');
+  }
   for (const name of isCheckpoint ? graphs : [...graphs, ...weights, ...others]) {
     index.models.add(join(folder, name));
   }

@@ -295,7 +295,7 @@ export class Engine {
 
 /** Loaded only where a model needs it. */
 async function openTfjs(graph: TfjsGraph, name: string): Promise<ModelSession> {
-  // Its own errors come as they are; those of reading the weights name their file.
+  // Outside: errors of reading name the file of weights.
   const artifacts = await graph.read();
   let session: ModelSession;
   try {

@@ -22,8 +22,10 @@ export async function openTfjsSession(
   artifacts: TfjsArtifacts,
 ): Promise<ModelSession> {
   const runtime = await startBackend();
+  const { modelTopology } = artifacts;
   const handler = tf.io.fromMemory({
     ...artifacts,
+    modelTopology: graph.kind === 'layers' ? withZeros(modelTopology) : modelTopology,
     weightSpecs: artifacts.weightSpecs as tf.io.WeightsManifestEntry[],
   });
   const load = { layers: loadLayers, graph: loadGraph }[graph.kind];
@@ -50,13 +52,25 @@ export async function openTfjsSession(
   };
 }
 
+/**
+ * A topology whose layers begin as zeros, not as random numbers: their weights come from the files.
+ * (Some initialisers also need parts of TensorFlow.js that are not in the product.)
+ */
+const withZeros = (topology: object) =>
+  JSON.parse(JSON.stringify(topology), (key, value: unknown) =>
+    key.endsWith('_initializer') && value !== null ? { class_name: 'Zeros', config: {} } : value,
+  ) as object;
+
 async function loadLayers(handler: tf.io.IOHandler, graph: TfjsGraph): Promise<Loaded> {
   const whole = await loadLayersModel(handler);
   try {
     const values = graph.outputs.map((name) => {
       const [, layer, node] = /^(.*?)(?::(\d+))?$/s.exec(name)!;
       const known = whole.layers.some((other) => other.name === name);
-      const found = whole.getLayer(known ? name : layer!).getOutputAt(known ? 0 : Number(node));
+      const source = whole.getLayer(known ? name : layer!);
+      // A model within a model has an output of its own before those of its uses.
+      const first = 'layers' in source ? 1 : 0;
+      const found = source.getOutputAt(known ? first : first + Number(node));
       return Array.isArray(found) ? found[0]! : found;
     });
     const tapped = submodel({ inputs: whole.inputs, outputs: values });

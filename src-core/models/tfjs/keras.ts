@@ -140,17 +140,26 @@ function shapesOf(layers: readonly Layer[]): Map<string, Shape> {
   return shapes;
 }
 
-/** Elements of the weights under each layer's name; a nested model's belong to the model. */
+/** Elements of the weights under each layer's name; those of a nested model's layers are its own. */
 function ownParameters(
   layers: readonly Layer[],
   weights: Iterable<TfjsWeight>,
 ): Map<string, number> {
-  const names = new Set(layers.map(({ name }) => name));
+  const owners = new Map(layers.map(({ name }) => [name, name]));
+  for (const { name, config } of layers) {
+    const nested = [...listAt(config, 'layers')];
+    for (let inner = nested.pop(); inner !== undefined; inner = nested.pop()) {
+      const own = objectAt(inner, 'config');
+      const innerName = textAt(own, 'name');
+      if (innerName !== undefined && !owners.has(innerName)) owners.set(innerName, name);
+      for (const further of listAt(own, 'layers')) nested.push(further);
+    }
+  }
   const counts = new Map<string, number>();
   for (const { name, shape } of weights) {
     for (let end = name.lastIndexOf('/'); end > 0; end = name.lastIndexOf('/', end - 1)) {
-      const owner = name.slice(0, end);
-      if (!names.has(owner)) continue;
+      const owner = owners.get(name.slice(0, end));
+      if (owner === undefined) continue;
       counts.set(owner, (counts.get(owner) ?? 0) + elementCount(shape));
       break;
     }
