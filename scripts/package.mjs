@@ -3,7 +3,7 @@
 // The package is staged from a list of what belongs in it, so nothing else can slip in. It holds
 // native code for one platform; the target `none` holds no native code and only inspects models.
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cp, mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
@@ -70,7 +70,11 @@ async function stageExtension(stage, target) {
   await writeFile(join(stage, '.vscodeignore'), '');
   for (const file of files) await cp(join(root, file), join(stage, file), { recursive: true });
   runNode([join(root, 'scripts', 'build.mjs'), '--production', '--out', join(stage, 'dist')], root);
-  if (target !== 'none') await copyEngine(join(stage, 'dist', 'node_modules'), target);
+  if (target !== 'none') {
+    const modules = join(stage, 'dist', 'node_modules');
+    await copyEngine(modules, target);
+    await copyWithDependencies(nativeHome(target), 'sharp', modules, target);
+  }
   return manifest;
 }
 
@@ -99,10 +103,54 @@ async function copyEngine(modules, target) {
   await copy(common, 'onnxruntime-common', join('dist', 'cjs'));
 }
 
+/**
+ * Where packages with native code for `target` are installed: here, or, for another platform, in a
+ * folder that npm fills for that one.
+ */
+function nativeHome(target) {
+  if (target === hostTarget()) return require;
+  const home = join(root, 'build', 'native', target);
+  const [os, cpu] = target.split('-');
+  const { version } = JSON.parse(
+    readFileSync(join(packageFolder(require, 'sharp'), 'package.json'), 'utf8'),
+  );
+  const flags = ['--no-save', '--ignore-scripts', '--no-audit', '--no-fund'];
+  const platform = [`--os=${os}`, `--cpu=${cpu}`, ...(os === 'linux' ? ['--libc=glibc'] : [])];
+  mkdirSync(home, { recursive: true });
+  writeFileSync(join(home, 'package.json'), '{"private":true}\n');
+  const command = ['install', `sharp@${version}`, ...flags, ...platform];
+  const { status, stderr } = spawnSync('npm', command, {
+    cwd: home,
+    encoding: 'utf8',
+    shell: process.platform === 'win32',
+  });
+  if (status !== 0) throw new Error(`npm ${command.join(' ')} failed\n${stderr}`);
+  return createRequire(join(home, 'package.json'));
+}
+
+/** A package and all that it needs to run on `target`, without what only compilers read. */
+async function copyWithDependencies(from, name, modules, target) {
+  const folder = packageFolder(from, name);
+  const unneeded = /(^|[\\/])(src|install|include|glib-2\.0)$|\.(map|d\.ts)$/;
+  await cp(folder, join(modules, name), {
+    recursive: true,
+    filter: (path) => !unneeded.test(relative(folder, path)),
+  });
+  const manifest = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
+  const optional = Object.keys(manifest.optionalDependencies ?? {});
+  const needed = [
+    ...Object.keys(manifest.dependencies ?? {}),
+    ...optional.filter((dependency) => dependency.endsWith(`-${target}`)),
+  ];
+  const inside = createRequire(join(folder, 'package.json'));
+  for (const dependency of needed) await copyWithDependencies(inside, dependency, modules, target);
+}
+
 /** Folder of the package `name`, whose exports may hide its manifest. */
 function packageFolder(from, name) {
-  let folder = dirname(from.resolve(name));
-  while (!folder.endsWith(join('node_modules', name))) folder = dirname(folder);
+  const folders = from.resolve.paths(name).map((modules) => join(modules, name));
+  const folder = folders.find((candidate) => existsSync(join(candidate, 'package.json')));
+  if (folder === undefined) throw new Error(`the package ${name} is not installed`);
   return folder;
 }
 
