@@ -1,4 +1,9 @@
 // The packaged extension as a user meets it, in a real VS Code, from a line of code to a plot.
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { LoopbackHub } from '@repscope/core/models/hub/testing.ts';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { descendants } from './processes.ts';
 import { startSession, type Session } from './session.ts';
@@ -9,10 +14,21 @@ const model = 'mlp-seed0.onnx';
 const other = 'mlp-seed1.onnx';
 const broken = 'broken.py';
 
+const models = new URL('../../examples/digits/models/', import.meta.url);
+
 let session: Session;
 let workbench: Workbench;
+let hub: LoopbackHub;
+let hubCache: string;
 
 beforeAll(async () => {
+  hub = await LoopbackHub.start({
+    'config.json': '{}',
+    'model.onnx': await readFile(fileURLToPath(new URL(model, models))),
+  });
+  process.env['HF_ENDPOINT'] = hub.address;
+  hubCache = await mkdtemp(join(tmpdir(), 'repscope-hub-'));
+  process.env['HF_HUB_CACHE'] = hubCache;
   session = await startSession(demo);
   workbench = session.workbench;
 });
@@ -23,7 +39,11 @@ afterEach(async ({ task }) => {
   await workbench.settle();
 });
 
-afterAll(() => session.stop());
+afterAll(async () => {
+  await session.stop();
+  await hub.stop();
+  await rm(hubCache, { recursive: true });
+});
 
 /** From the palette, with the cursor in code, to the last question before the run. */
 async function chooseAnalysis(id: string): Promise<void> {
@@ -172,6 +192,28 @@ describe('a long run', () => {
     await workbench.tab('spectrum').waitFor({ timeout: PATIENCE_MS });
     await resultPage();
     expect(await workers()).not.toContain(worker);
+  });
+});
+
+describe('a model of the hub', () => {
+  it('is downloaded once its size is confirmed, and found from then on', async () => {
+    await writeFile(join(session.folder, 'hub.py'), 'AutoModel.from_pretrained("org/model")\n');
+    await workbench.open('hub.py');
+    await workbench.run('Repscope: Download Model…');
+    await workbench.answer('Download Model', 'org/model');
+    const question = workbench.page.locator('.monaco-dialog-box', { hasText: 'org/model' });
+    await question.waitFor({ timeout: PATIENCE_MS });
+    expect(await question.innerText()).toMatch(/model\.onnx\s+\d+ KiB/);
+    expect(hub.transfers('model.onnx')).toEqual([]);
+    await session.screenshot('download-dark');
+    await question.getByRole('button', { name: 'Download' }).click();
+    await workbench.toast('org/model is in the local').waitFor({ timeout: PATIENCE_MS });
+    await workbench
+      .lens('hub.py', /params/)
+      .first()
+      .waitFor({ timeout: PATIENCE_MS });
+    expect(hub.transfers('model.onnx')).toEqual(['hub', 'cdn']);
+    await workbench.run('View: Close Editor');
   });
 });
 
