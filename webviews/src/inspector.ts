@@ -28,7 +28,7 @@ function modelPage(outline: ModelOutline, runs: Runs): HTMLElement {
     actions(outline),
     facts(outline),
     findings(outline),
-    outline.layers.length > 0 ? layerTable(outline) : null,
+    outline.layers.length > 0 ? layerTable(outline) : tensorTable(outline),
     results(runs),
   );
 }
@@ -175,6 +175,60 @@ function row(layer: ModelOutline['layers'][number]): HTMLElement {
     h('th', { scope: 'row' }, ...breakable(name), h('div', { class: 'muted' }, kind)),
     h('td', {}, shape),
     h('td', { class: 'number' }, parameters),
+  );
+}
+
+/** Weights by name, where there are no layers to show. */
+function tensorTable({ tensors }: ModelOutline): HTMLElement | null {
+  if (tensors.length === 0) return null;
+  const body = h('tbody');
+  const note = h('p', { class: 'note', role: 'status' });
+  const show = (filter: string): void => {
+    const wanted = filter.trim().toLowerCase();
+    const found = tensors.filter(({ name, dtype }) =>
+      `${name} ${dtype}`.toLowerCase().includes(wanted),
+    );
+    body.replaceChildren(...found.slice(0, rowCap).map(tensorRow));
+    note.textContent =
+      found.length > rowCap
+        ? `First ${rowCap} of ${plural(found.length, 'tensor')}; filter to see others.`
+        : `${found.length.toLocaleString('en-US')} of ${plural(tensors.length, 'tensor')}`;
+  };
+  show('');
+  return h(
+    'section',
+    {},
+    h('h2', {}, 'Tensors'),
+    h('div', { class: 'filters' }, filterBox('Filter tensors', 'Name or type', show)),
+    h(
+      'div',
+      { class: 'table-region', role: 'region', tabindex: 0, 'aria-label': 'Tensors' },
+      h(
+        'table',
+        { class: 'layers tensors' },
+        h(
+          'thead',
+          {},
+          h(
+            'tr',
+            {},
+            ...['Tensor', 'Shape', 'Size'].map((label) => h('th', { scope: 'col' }, label)),
+          ),
+        ),
+        body,
+      ),
+    ),
+    note,
+  );
+}
+
+function tensorRow({ name, dtype, shape, bytes }: ModelOutline['tensors'][number]): HTMLElement {
+  return h(
+    'tr',
+    {},
+    h('th', { scope: 'row' }, ...breakable(name), h('div', { class: 'muted' }, dtype)),
+    h('td', {}, formatShape(shape)),
+    h('td', { class: 'number' }, formatBytes(bytes)),
   );
 }
 

@@ -361,6 +361,18 @@ describe('the inspector', () => {
   });
 });
 
+test('the inspector lists and filters tensors where there are no layers', async () => {
+  const { page } = await open('inspector', inspectorStates['weights']!, 'vscode-dark', 320);
+  const rows = page.locator('.tensors tbody tr');
+  expect(await rows.count()).toBe(500);
+  expect(await page.getByRole('status').textContent()).toMatch(/^First 500 of 600 tensors/);
+  await page.getByRole('textbox', { name: 'Filter tensors' }).fill('blk.42.');
+  await eventually(() => rows.allTextContents()).toEqual([
+    'blk.42.attn_q.weightQ4_K4096 × 40969 MiB',
+  ]);
+  await page.close();
+});
+
 describe.each(['light', 'dark'] as const)('the report on a %s desktop', (colorScheme) => {
   test('opens from disk, asks the network for nothing and saves files', async () => {
     const { run, result } = results.cka;

@@ -409,6 +409,28 @@ export const outline: ModelOutline = {
   runnable: true,
 };
 
+/** A model of which only weights are known. */
+const weights: ModelOutline = {
+  ...outline,
+  path: 'models/llama-q4.gguf',
+  name: 'llama-q4',
+  format: 'gguf',
+  architecture: 'llama',
+  dtypes: { Q4_K: 6_500_000_000, Q6_K: 500_000_000, float32: 266_240 },
+  inputs: [],
+  outputs: [],
+  layers: [],
+  tensors: Array.from({ length: 600 }, (_, block) => ({
+    name: `blk.${block}.attn_q.weight`,
+    dtype: block % 2 === 0 ? 'Q4_K' : 'Q6_K',
+    shape: [4096, 4096],
+    bytes: 9_437_184,
+  })),
+  findings: [],
+  runnable: false,
+  notRunnableBecause: 'a GGUF file holds weights for llama.cpp, and no graph',
+};
+
 export const panelStates: Record<string, WebviewState> = {
   empty: { kind: 'empty', message: 'Run an analysis to see its result here.' },
   busy: { kind: 'busy', message: 'cka: capturing encoder.layer.3.output', fraction: 0.42 },
@@ -423,6 +445,7 @@ export const panelStates: Record<string, WebviewState> = {
 };
 
 export const inspectorStates: Record<string, WebviewState> = {
+  weights: { kind: 'model', outline: weights, runs: [] },
   empty: panelStates['empty']!,
   busy: panelStates['starting']!,
   error: panelStates['error']!,
