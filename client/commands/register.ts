@@ -15,6 +15,7 @@ import { selectDevice } from './device.ts';
 import { cancelAnalysis } from './cancel.ts';
 import { downloadModel } from './download.ts';
 import { inspectModel, revealModel } from './inspect.ts';
+import { newProbeSet } from './new-probe.ts';
 import { deleteRun, exportReport, showRun } from './runs.ts';
 
 /** Where a command may come from: a lens or page (path), the explorer (URI), a tree (node). */
@@ -39,6 +40,7 @@ export function registerCommands(services: Services): vscode.Disposable {
     'repscope.showRuns': () => vscode.commands.executeCommand('repscope.runs.focus'),
     'repscope.exportReport': (run: RunArgument) => exportReport(services, runId(run)),
     'repscope.deleteRun': (run: RunArgument) => deleteRun(services, runId(run)),
+    'repscope.newProbeSet': () => newProbeSet(),
     'repscope.selectDevice': () => selectDevice(services),
     'repscope.cancelAnalysis': () => cancelAnalysis(services),
     'repscope.inspectModel': (model: ModelArgument) => inspectModel(services, modelPath(model)),

@@ -58,7 +58,8 @@ export function parseTableSpec(spec: string): { path: string; columns: Columns }
 
 /**
  * Reads `.txt` (one text a line), `.jsonl` (an object a line), `.csv` and `.tsv` (with a header).
- * Blank lines are skipped.
+ * Blank lines are skipped, and remarks: lines of `.jsonl` that begin with `//`, and lines before the
+ * header of a table that begin with `# `.
  *
  * @throws UserError `missing`, `directory`, `empty`, `unsupported` (not UTF-8, too large), `usage`
  * (not of its kind).
@@ -115,14 +116,19 @@ function tableOf(path: string, ending: string, content: string): Table {
         })),
       };
     case 'jsonl': {
-      const rows = lines(content).map(({ text, number }) => jsonLine(`${path}:${number}`, text));
+      const rows = lines(content)
+        .filter(({ text }) => !text.trimStart().startsWith('//'))
+        .map(({ text, number }) => jsonLine(`${path}:${number}`, text));
       const columns = new Set(rows.flatMap(({ values }) => [...values.keys()]));
       return { path, columns: [...columns], rows };
     }
     default:
-      return separated(path, content, ending === 'tsv' ? '\t' : ',');
+      return separated(path, withoutRemarks(content), ending === 'tsv' ? '\t' : ',');
   }
 }
+
+/** Without the lines before the header that begin with `# `. */
+const withoutRemarks = (content: string) => content.replace(/^(# [^\n]*\n)+/, '');
 
 /** Lines that are not blank, with their numbers from 1. */
 const lines = (content: string) =>
