@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -91,4 +91,23 @@ it('says that the disk is full before it fetches', async ({ skip }) => {
   expect(status).toBe(1);
   expect(stderr).toContain('free space, or set HF_HOME to a folder on another disk');
   expect(hub.transfers('model.safetensors')).toEqual([]);
+});
+
+it('keeps what has come when the disk fills up meanwhile', async ({ skip }) => {
+  const cache = smallFileSystem(4096) ?? skip('mounting is not allowed');
+  const filler = join(cache, 'filler');
+  hub.faults.push(({ host }) => {
+    if (host === 'cdn') writeFileSync(filler, Buffer.alloc(3 * 2 ** 20));
+    return false;
+  });
+  const full = await repscope(cache, ['download', 'org/model', '-y']);
+  expect(full.status).toBe(1);
+  expect(full.stderr).toContain(
+    'the disk is full; free space and download again: what has come is kept',
+  );
+  hub.faults.pop();
+  rmSync(filler);
+  const done = await repscope(cache, ['download', 'org/model', '-y']);
+  expect(done.status).toBe(0);
+  expect(hub.transfers('model.safetensors').at(-1)).toMatch(/^cdn bytes=[1-9]\d*-$/);
 });

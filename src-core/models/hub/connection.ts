@@ -96,13 +96,16 @@ export class HubConnection {
     const cut = new AbortController();
     const signal = AbortSignal.any(this.#signal ? [cut.signal, this.#signal] : [cut.signal]);
     const watch = setTimeout(() => cut.abort(), this.patience.stallMs);
+    let host = '';
     const failed = (error: unknown): Error =>
-      this.#signal?.aborted ? new Cancelled() : this.#networkError(error, cut.signal.aborted);
+      this.#signal?.aborted ? new Cancelled() : this.#networkError(error, host, cut.signal.aborted);
     try {
-      const get = (url: URL, init: RequestInit): Promise<Response> =>
-        fetch(url, { ...init, signal, redirect: 'manual' }).catch((error: unknown) => {
+      const get = (url: URL, init: RequestInit): Promise<Response> => {
+        host = url.host;
+        return fetch(url, { ...init, signal, redirect: 'manual' }).catch((error: unknown) => {
           throw failed(error);
         });
+      };
       const response = await this.#follow(new URL(address), headers, get);
       return await use({
         status: response.status,
@@ -151,8 +154,7 @@ export class HubConnection {
     throw this.#failed('redirects in a circle');
   }
 
-  #networkError(error: unknown, stalled: boolean): Transient {
-    const host = new URL(this.endpoint).host;
+  #networkError(error: unknown, host: string, stalled: boolean): Transient {
     // What fetch throws says little; its cause knows.
     const { cause } = error as { cause?: { code?: unknown; message?: unknown } };
     const known = cause?.code ?? cause?.message;

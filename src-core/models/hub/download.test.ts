@@ -304,6 +304,7 @@ test.each([
   [403, 'GatedRepo', 'hf_secret', 'denied', 'with the account of your token'],
   [404, 'RepoNotFound', '', 'missing', 'check the id'],
   [404, 'RevisionNotFound', '', 'missing', 'has no such revision'],
+  [404, 'EntryNotFound', '', 'missing', 'has not all files that it lists'],
 ])('%i %s with token "%s" is %s', async (status, reason, token, code, text) => {
   vi.stubEnv('HF_TOKEN', token);
   hub.faults.push(

@@ -54,6 +54,10 @@ export function statusError(
   if (reason === 'RevisionNotFound') {
     return new UserError('missing', id, 'has no such revision', 'check --revision');
   }
+  if (reason === 'EntryNotFound') {
+    const remedy = 'download again, or name another revision';
+    return new UserError('missing', id, `${host} has not all files that it lists (404)`, remedy);
+  }
   if (status === 401 || status === 404) {
     // To those who may not see it, a private model does not exist.
     const token = hasToken ? 'with a token that may read it' : 'set HF_TOKEN';
