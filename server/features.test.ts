@@ -1,4 +1,13 @@
-import { mkdir, mkdtemp, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import {
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readFile,
+  rename,
+  rm,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -118,6 +127,24 @@ describe('lenses', () => {
     await client.open(at('app.py'), session('"models/mlp.onnx"'));
     expect(await client.lenses(at('app.py'))).toEqual([]);
   });
+});
+
+test('TensorFlow.js: lens and card', async () => {
+  for (const name of ['model.json', 'group1-shard1of1.bin']) {
+    await mkdir(at('models', 'tfjs'), { recursive: true });
+    await copyFile(fixture('tfjs', 'graph', name), at('models', 'tfjs', name));
+  }
+  await start();
+  const text = [
+    "import * as tf from '@tensorflow/tfjs';",
+    "tf.loadGraphModel('file://models/tfjs/model.json');",
+  ].join('\n');
+  expect(await client.open(at('app.ts'), text, 'typescript')).toEqual([]);
+  const titles = (await client.lenses(at('app.ts'))).map((lens) => lens.command?.title);
+  expect(titles[0]).toBe('▷ Analyze');
+  expect(titles.join('\n')).toMatch(/^26\.7K params · 5 layers · float32$/m);
+  const { value } = (await client.hover(at('app.ts'), 1, 30))!.contents as { value: string };
+  expect(value).toContain('TensorFlow.js · 110 KiB · 26.7K parameters');
 });
 
 describe('weights without a graph', () => {

@@ -71,12 +71,12 @@ const modelFile = new RegExp(
 
 /** Formats that Repscope knows of but does not read. */
 export function isForeignFormat(path: string): boolean {
-  return /\.(tflite|json)$/i.test(path);
+  return /\.tflite$/i.test(path);
 }
 
 /** Endings that files of every kind have: such a file need not be a model. */
 export function isCommonEnding(path: string): boolean {
-  return /\.(bin|h5|pt|pth)$/i.test(path);
+  return /\.(bin|h5|pt|pth|json)$/i.test(path);
 }
 
 export function looksLikeModelFile(name: string): boolean {

@@ -99,6 +99,15 @@ export const readers: readonly Reader[] = [
     use: useWeights,
   },
   {
+    name: 'tfjs',
+    files: ['tfjs/layers/model.json', 'tfjs/graph/model.json'],
+    beside: [
+      'tfjs/graph/group1-shard1of1.bin',
+      ...['1', '2', '3'].map((shard) => `tfjs/layers/group1-shard${shard}of3.bin`),
+    ],
+    use: useWeights,
+  },
+  {
     name: 'config.json',
     files: [`${checkpoint}/config.json`],
     beside: [`${checkpoint}/model.safetensors`],

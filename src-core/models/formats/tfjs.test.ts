@@ -3,9 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
-import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { damaged, succeeds } from '../../bytes/mutate.ts';
 import { createEngine, type Engine, type ModelOutput } from '../../engine/device-engine.ts';
 import { openMatrix } from '../../tensor/matrix-file.ts';
 import { openTfjs } from '../../tensor/tfjs.ts';
@@ -297,28 +295,4 @@ describe('bad input', () => {
     await writeFile(path, text);
     await expect(openModel(path)).rejects.toMatchObject({ code: 'not-a-model' });
   });
-
-  test.each(['layers', 'graph', 'quantised'])(
-    'a damaged %s model is opened or refused with a reason',
-    async (name) => {
-      const target = join(folder, `damaged-${name}`);
-      await cp(join(fixtures, name), target, { recursive: true });
-      const path = join(target, 'model.json');
-      const sound = await readFile(path);
-      const outcomes = new Set<boolean>();
-      await fc.assert(
-        fc.asyncProperty(damaged(sound), async (bytes) => {
-          await writeFile(path, bytes);
-          const use = async () => {
-            const model = await openModel(path);
-            const { runnable, layers } = model.outline;
-            if (runnable) await model.graph(layers.map(({ name }) => name));
-          };
-          outcomes.add(await succeeds(use));
-        }),
-        { numRuns: 300, seed: 5 },
-      );
-      expect(outcomes).toEqual(new Set([true, false]));
-    },
-  );
 });
