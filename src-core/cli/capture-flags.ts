@@ -17,6 +17,16 @@ export const captureFlags = {
 export const captureUsage =
   '[--probe SPEC] [--layers GLOB,…] [--pool mean|last|cls|none|word] [--device auto|cpu|webgpu|cuda] [--memory MIB]';
 
+/** What `SPEC` may be, and what pooling means. */
+export const captureDetails = [
+  'Probes: default, text, digits, noise:COUNT;',
+  '  FILE.txt, FILE.jsonl, FILE.csv, FILE.tsv, with columns as FILE#text=COLUMN&label=COLUMN&group=COLUMN;',
+  '  FILE.npy, FILE.npz#KEY, FILE.safetensors#KEY, a row a sample;',
+  '  a folder (or file) of images or .wav files, subfolders are labels.',
+  'Pooling of the tokens of a text: their mean, the last, the first (cls), none of it (a row a token),',
+  '  or word (a row a word, the same for every tokenizer).',
+].join('\n');
+
 const devices: readonly DeviceChoice[] = ['auto', 'cpu', 'webgpu', 'cuda'];
 
 function choice<T extends string>(flag: string, value: string, known: readonly T[]): T {

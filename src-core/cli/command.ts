@@ -20,6 +20,8 @@ export interface Command {
   /** After the name, as help shows it. */
   usage: string;
   summary: string;
+  /** What its help says after the summary. */
+  details?: string;
   options: ParseArgsOptionsConfig;
   /** Fewest and most positional arguments. */
   arity: [number, number];

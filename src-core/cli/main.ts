@@ -76,7 +76,10 @@ async function run(args: string[], signal: AbortSignal): Promise<void> {
   }
   const { values, positionals } = parse(command, rest);
   if (values.help === true) {
-    print(`repscope ${command.name} ${command.usage}\n\n${command.summary}`);
+    const { usage, summary, details } = command;
+    print(
+      [`repscope ${command.name} ${usage}`, summary, ...(details ? [details] : [])].join('\n\n'),
+    );
     return;
   }
   const [fewest, most] = command.arity;

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { UserError } from '../errors.ts';
 import type { Pixels } from './pillow-resize.ts';
 
-export const imageEndings = ['.png', '.jpg', '.jpeg', '.webp', '.gif', '.tif', '.tiff', '.avif'];
+export const imageEndings = ['.png', '.jpg', '.jpeg', '.webp', '.gif', '.tif', '.tiff'];
 
 /** More pixels are taken for a mistake, or for an attack on memory. */
 const maxPixels = 2 ** 26;
@@ -17,6 +17,8 @@ const blocked = [
   'VipsForeignLoadCsv',
   'VipsForeignLoadMat',
   'VipsForeignLoadVips',
+  // Its colours come out otherwise than in Pillow.
+  'VipsForeignLoadHeif',
 ];
 
 type Sharp = typeof import('sharp');
@@ -49,11 +51,13 @@ async function loadSharp(): Promise<Sharp> {
 export async function decodeImage(path: string, channels: 1 | 3): Promise<Pixels> {
   const sharp = await (library ??= loadSharp());
   try {
-    const { data, info } = await sharp(await readFile(path), {
+    const image = sharp(await readFile(path), {
       failOn: 'error',
       ignoreIcc: true,
       limitInputPixels: maxPixels,
-    })
+    });
+    if ((await image.metadata()).space === 'cmyk') throw new Error('its colours are for print');
+    const { data, info } = await image
       .removeAlpha()
       .toColourspace('srgb')
       .raw({ depth: 'uchar' })

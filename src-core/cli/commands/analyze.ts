@@ -1,6 +1,12 @@
 import { findAnalysis } from '../../analyses/registry.ts';
 import { UserError } from '../../errors.ts';
-import { captureFlags, captureOptions, captureUsage, parseSettings } from '../capture-flags.ts';
+import {
+  captureDetails,
+  captureFlags,
+  captureOptions,
+  captureUsage,
+  parseSettings,
+} from '../capture-flags.ts';
 import { text, type Command } from '../command.ts';
 import { finishRun } from '../finish-run.ts';
 import { runWithProgress } from '../progress.ts';
@@ -9,6 +15,7 @@ export const analyze: Command = {
   name: 'analyze',
   usage: `ID INPUT… ${captureUsage} [--labels FILE] [--set name=value]… [--json] [--html FILE]`,
   summary: 'run an analysis on models or matrices',
+  details: captureDetails,
   options: {
     ...captureFlags,
     labels: { type: 'string' },

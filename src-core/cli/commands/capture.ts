@@ -1,5 +1,5 @@
 import { UserError } from '../../errors.ts';
-import { captureFlags, captureOptions, captureUsage } from '../capture-flags.ts';
+import { captureDetails, captureFlags, captureOptions, captureUsage } from '../capture-flags.ts';
 import { text, type Command } from '../command.ts';
 import { runWithProgress } from '../progress.ts';
 import { formatShape } from '../../results/format.ts';
@@ -9,6 +9,7 @@ export const capture: Command = {
   name: 'capture',
   usage: `MODEL ${captureUsage} --out FILE.safetensors`,
   summary: 'write the activations of layers over a probe set',
+  details: captureDetails,
   options: { ...captureFlags, out: { type: 'string' } },
   arity: [1, 1],
   async run(invocation) {

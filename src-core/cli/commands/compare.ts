@@ -1,4 +1,10 @@
-import { captureFlags, captureOptions, captureUsage, parseSettings } from '../capture-flags.ts';
+import {
+  captureDetails,
+  captureFlags,
+  captureOptions,
+  captureUsage,
+  parseSettings,
+} from '../capture-flags.ts';
 import type { Command } from '../command.ts';
 import { finishRun } from '../finish-run.ts';
 import { runWithProgress } from '../progress.ts';
@@ -7,6 +13,7 @@ export const compare: Command = {
   name: 'compare',
   usage: `MODEL_A MODEL_B ${captureUsage} [--set name=value]… [--json] [--html FILE]`,
   summary: 'two models layer by layer: CKA, cosine, signal to difference',
+  details: captureDetails,
   options: {
     ...captureFlags,
     set: { type: 'string', multiple: true },
