@@ -71,6 +71,7 @@ async function openDialog(kind: 'files' | 'folders'): Promise<string | undefined
                 'bin',
                 'h5',
                 'keras',
+                'json',
               ],
               '*': ['*'],
             },

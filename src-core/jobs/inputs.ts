@@ -5,7 +5,7 @@ import { fedLayers, openFeed } from '../capture/feed.ts';
 import type { Engine } from '../engine/device-engine.ts';
 import { UserError } from '../errors.ts';
 import { selectLayers } from '../models/layers.ts';
-import type { Model } from '../models/model.ts';
+import type { Model, ModelOutline } from '../models/model.ts';
 import { openModel } from '../models/open.ts';
 import type { Feed } from '../probes/feed.ts';
 import { locateModel } from '../models/locate.ts';
@@ -96,7 +96,7 @@ async function modelInput(
   const sha256 = await model.fingerprint();
   if (feed.spec === 'default' && feed.description.includes('noise')) warn(feed.description);
   return {
-    side: { name: basename(outline.path), layered: true, layers: rows },
+    side: { name: sideName(outline), layered: true, layers: rows },
     inputs: rows.map((layer) => describe(spec, layer.label, layer, sha256)),
     probe: {
       spec: feed.spec,
@@ -125,6 +125,10 @@ function labelCounts({ labels, groups }: Feed): {
     ...(groups ? { groups: new Set(groups).size } : {}),
   };
 }
+
+/** TensorFlow.js models are all called `model.json`: their folder tells them apart. */
+const sideName = ({ format, name, path }: ModelOutline) =>
+  format === 'tfjs' ? name : basename(path);
 
 function describe(
   uri: string,

@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { loadLayersModel, model as submodel } from '@tensorflow/tfjs-layers';
 import type { TfjsArtifacts, TfjsGraph } from '../../models/model.ts';
 import type { FeedTensor, Feeds, ModelOutput, ModelSession } from '../device-engine.ts';
-import { startBackend } from './backend.ts';
+import { runtimeName, startBackend } from './backend.ts';
 
 /** A model with the asked-for values as its outputs. */
 interface Loaded {
@@ -21,8 +21,9 @@ export async function openTfjsSession(
   graph: TfjsGraph,
   artifacts: TfjsArtifacts,
 ): Promise<ModelSession> {
-  const runtime = await startBackend();
   const { modelTopology } = artifacts;
+  const operators = operatorsOf(modelTopology);
+  const runtime = runtimeName(await startBackend(operators));
   const handler = tf.io.fromMemory({
     ...artifacts,
     modelTopology: graph.kind === 'layers' ? withZeros(modelTopology) : modelTopology,
@@ -35,6 +36,8 @@ export async function openTfjsSession(
     outputs: graph.outputs,
     runtime,
     async run(feeds, outputs = graph.outputs) {
+      // Another model may have run on another backend meanwhile.
+      await startBackend(operators);
       const inputs = tensorsOf(feeds, graph);
       try {
         const tensors = await loaded.run(inputs, outputs);
@@ -60,6 +63,17 @@ const withZeros = (topology: object) =>
   JSON.parse(JSON.stringify(topology), (key, value: unknown) =>
     key.endsWith('_initializer') && value !== null ? { class_name: 'Zeros', config: {} } : value,
   ) as object;
+
+/** Operators that a model names, or that its layers are known to use. */
+function operatorsOf(topology: object): Set<string> {
+  const operators = new Set<string>();
+  JSON.stringify(topology, (key, value: unknown) => {
+    if (key === 'op' && typeof value === 'string') operators.add(value);
+    if (key === 'class_name' && value === 'MultiHeadAttention') operators.add('Einsum');
+    return value;
+  });
+  return operators;
+}
 
 async function loadLayers(handler: tf.io.IOHandler, graph: TfjsGraph): Promise<Loaded> {
   const whole = await loadLayersModel(handler);

@@ -140,6 +140,32 @@ test('a graph with values of no fixed size', async () => {
   expect(tf.memory().numTensors).toBe(before);
 });
 
+test('a graph with an operator that WebAssembly lacks runs without it', async () => {
+  const target = join(folder, 'einsum');
+  await cp(join(fixtures, 'graph'), target, { recursive: true });
+  const path = join(target, 'model.json');
+  const json = JSON.parse(await readFile(path, 'utf8')) as {
+    modelTopology: { node: object[] };
+  };
+  json.modelTopology.node.push({
+    name: 'product',
+    op: 'Einsum',
+    input: ['digits/dense1/Relu', 'digits/logits/kernel'],
+    attr: { N: { i: '2' }, equation: { s: Buffer.from('ij,jk->ik').toString('base64') } },
+  });
+  await writeFile(path, JSON.stringify(json));
+  const model = await openModel(path);
+  const names = ['product', 'digits/logits/MatMul'];
+  const session = await engine.openModel(await model.graph(names));
+  expect(session.runtime).toBe('tfjs cpu');
+  const values = await session.run({
+    image: { dtype: 'float32', dims: [2, 28, 28, 1], data: pixels },
+  });
+  const [product, expectedProduct] = names.map((name) => Array.from(values[name]!.data));
+  product!.forEach((value, i) => expect(value).toBeCloseTo(expectedProduct![i]!, 3));
+  await session.release();
+});
+
 describe('outline', () => {
   test('layers model', async () => {
     const { outline } = await openModel(join(fixtures, 'layers'));

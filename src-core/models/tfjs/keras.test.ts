@@ -10,7 +10,9 @@ import { openModel } from '../open.ts';
 
 const { layers: make } = keras;
 
-beforeAll(startBackend);
+beforeAll(async () => {
+  await startBackend();
+});
 
 /** Saved as TensorFlow.js saves it, and opened by us. */
 async function saved(model: keras.LayersModel) {
