@@ -3,6 +3,7 @@
 // Run: node test/bench/capture.ts MODEL_FOLDER PYTHON [rounds]
 // PYTHON needs torch, transformers and safetensors.
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,7 +34,20 @@ function corpus(): string[] {
   );
 }
 
-const runners: Record<string, (out: string) => Promise<number>> = {
+interface Taken {
+  seconds: number;
+  /** Seconds that the processor worked, all threads together: other work does not lengthen them. */
+  busy: number;
+}
+
+/** Processor time of a process, where /proc tells it (in hundredths of a second). */
+function busySeconds(pid: number): number {
+  if (process.platform !== 'linux') return NaN;
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+const runners: Record<string, (out: string) => Promise<Taken>> = {
   // A new worker each time: starting it and loading the model count.
   async repscope(out) {
     const runner = new JobRunner();
@@ -41,20 +55,21 @@ const runners: Record<string, (out: string) => Promise<number>> = {
     const job = { kind: 'capture', input: model, probe: texts, layers, pool: 'mean' } as const;
     await runner.run({ ...job, layers: [...layers], out, cwd: folder, device: 'cpu' });
     const seconds = (performance.now() - begun) / 1000;
+    const busy = busySeconds(runner.pid!);
     await runner.dispose();
-    return seconds;
+    return { seconds, busy };
   },
   'python, sorted by length': (out) => runPython(out, 'sorted'),
 };
 
-function runPython(out: string, ...more: string[]): Promise<number> {
+function runPython(out: string, ...more: string[]): Promise<Taken> {
   const threads = String(availableParallelism());
   const args = [script, model!, texts, out, threads, '32', ...more];
   const answer = execFileSync(python!, args, {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'ignore'],
   });
-  return Promise.resolve((JSON.parse(answer) as { seconds: number }).seconds);
+  return Promise.resolve(JSON.parse(answer) as Taken);
 }
 
 /** Largest difference between what the two wrote. */
@@ -69,29 +84,38 @@ async function disagreement(a: string, b: string): Promise<number> {
   return worst;
 }
 
+const show = ({ seconds, busy }: Taken) =>
+  `${seconds.toFixed(1)} s, processor ${busy.toFixed(1)} s, ${Math.round(count / seconds)} texts/s`;
+
 const median = (values: readonly number[]) =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
 try {
   await writeFile(texts, corpus().join('\n'));
-  const times = new Map<string, number[]>(Object.keys(runners).map((name) => [name, []]));
+  const names = Object.keys(runners);
+  const taken = new Map<string, Taken[]>(names.map((name) => [name, []]));
   const out = (name: string) => join(folder, `${name.split(',')[0]!}.safetensors`);
   for (let round = 0; round < Number(rounds); round++) {
     for (const [name, run] of Object.entries(runners)) {
-      const seconds = await run(out(name));
-      times.get(name)!.push(seconds);
-      process.stdout.write(`${name}: ${seconds.toFixed(1)} s, load ${loadavg()[0]!.toFixed(1)}\n`);
+      const figures = await run(out(name));
+      taken.get(name)!.push(figures);
+      process.stdout.write(`${name}: ${show(figures)}, load ${loadavg()[0]!.toFixed(1)}\n`);
     }
   }
-  for (const [name, seconds] of times) {
-    const middle = median(seconds);
-    process.stdout.write(
-      `${name}: median ${middle.toFixed(1)} s of ${seconds.length}, ${Math.round(count / middle)} texts/s\n`,
-    );
-  }
-  const [ours, theirs] = [...times.values()].map(median);
-  process.stdout.write(`ratio ${(theirs! / ours!).toFixed(2)}\n`);
-  const difference = await disagreement(...(Object.keys(runners).map(out) as [string, string]));
+  const [ours, theirs] = names.map((name) => {
+    const all = taken.get(name)!;
+    const middle = {
+      seconds: median(all.map(({ seconds }) => seconds)),
+      busy: median(all.map(({ busy }) => busy)),
+    };
+    process.stdout.write(`${name}: medians of ${all.length}: ${show(middle)}\n`);
+    return middle;
+  });
+  process.stdout.write(
+    `ratio ${(theirs!.seconds / ours!.seconds).toFixed(2)} by the clock, ` +
+      `${(theirs!.busy / ours!.busy).toFixed(2)} in processor time\n`,
+  );
+  const difference = await disagreement(...(names.map(out) as [string, string]));
   process.stdout.write(`largest difference ${difference.toExponential(1)}\n`);
   process.exitCode = difference < 1e-4 ? 0 : 1;
 } finally {
