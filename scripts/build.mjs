@@ -37,13 +37,14 @@ const node = {
   chunkNames: '[name]-[hash]',
   // The models come from files: nothing is ever fetched.
   external: ['onnxruntime-node', '@tensorflow/tfjs-node-gpu', 'node-fetch', 'sharp'],
-  // CommonJS packages inside an ES module bundle still call require and read __filename.
+  // CommonJS packages inside an ES module bundle still call require and read where they lie.
   banner: {
     js: [
       "import { createRequire as repscopeRequire } from 'node:module';",
       "import { fileURLToPath as repscopePath } from 'node:url';",
       'const require = repscopeRequire(import.meta.url);',
       'const __filename = repscopePath(import.meta.url);',
+      "const __dirname = repscopePath(new URL('.', import.meta.url));",
     ].join(' '),
   },
 };

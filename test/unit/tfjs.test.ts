@@ -9,15 +9,22 @@ import type { Result } from '@repscope/core/results/schema.ts';
 const path = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 const run = promisify(execFile);
 
-async function repscope(...args: string[]): Promise<string> {
+const source = path('src-core/cli/main.ts');
+/** What `npm test` has built before. */
+const bundle = path('dist/cli.mjs');
+
+async function repscope(main: string, ...args: string[]): Promise<string> {
   const cwd = temporaryFolder();
   const env = { ...process.env, REPSCOPE_STORAGE: cwd };
-  const main = path('src-core/cli/main.ts');
   return (await run(process.execPath, [main, ...args], { cwd, env })).stdout;
 }
 
-test('a model and its ONNX twin agree', async () => {
+test.each([
+  ['sources', source],
+  ['bundle', bundle],
+])('a model and its ONNX twin agree, run from the %s', async (_, main) => {
   const answer = await repscope(
+    main,
     'compare',
     path('test/fixtures/tfjs/layers/model.json'),
     path('examples/digits/models/cnn-seed0.onnx'),
@@ -33,7 +40,7 @@ test('a model and its ONNX twin agree', async () => {
 });
 
 test('inspect says what the model is', async () => {
-  const text = await repscope('inspect', path('test/fixtures/tfjs/quantised'));
+  const text = await repscope(source, 'inspect', path('test/fixtures/tfjs/quantised'));
   expect(text).toMatch(/^inputs +conv1_input float32 \[\? × 28 × 28 × 1\]$/m);
   expect(text).toMatch(/^dense1 +Dense +\? × 32 +25\.1K +yes$/m);
 });
