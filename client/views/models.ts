@@ -1,9 +1,11 @@
+import { formatNames, type LayerAxes, type ModelOutline } from '@repscope/core/models/model.ts';
 import {
-  formatNames,
-  type LayerAxes,
-  type LayerInfo,
-  type ModelOutline,
-} from '@repscope/core/models/model.ts';
+  groupLabel,
+  listLayers,
+  type LayerGroup,
+  type LayerLeaf,
+  type LayerNode,
+} from '@repscope/core/models/grouping.ts';
 import type { WorkspaceModel } from '@repscope/core/protocol/language-server.ts';
 import * as vscode from 'vscode';
 import { readableError } from '../errors.ts';
@@ -13,7 +15,7 @@ import type { Models } from '../models.ts';
 
 export type ModelNode =
   | { kind: 'model'; model: WorkspaceModel; outline: ModelOutline | Error }
-  | { kind: 'layer'; path: string; layer: LayerInfo };
+  | { kind: 'layers'; path: string; node: LayerNode };
 
 /** Workspace models with their layers. */
 export class ModelsTree implements vscode.TreeDataProvider<ModelNode>, vscode.Disposable {
@@ -47,7 +49,8 @@ export class ModelsTree implements vscode.TreeDataProvider<ModelNode>, vscode.Di
   }
 
   getTreeItem(node: ModelNode): vscode.TreeItem {
-    return node.kind === 'model' ? modelItem(node.model, node.outline) : layerItem(node.layer);
+    if (node.kind === 'model') return modelItem(node.model, node.outline);
+    return 'layer' in node.node ? layerItem(node.node) : groupItem(node.node);
   }
 
   dispose(): void {
@@ -56,11 +59,17 @@ export class ModelsTree implements vscode.TreeDataProvider<ModelNode>, vscode.Di
   }
 }
 
+/** Layers of a model, or of a group of them. */
 function layersOf(node: ModelNode): ModelNode[] {
-  if (node.kind === 'layer' || node.outline instanceof Error) return [];
-  const { path } = node.model;
-  return node.outline.layers.map((layer) => ({ kind: 'layer', path, layer }));
+  const nodes = node.kind === 'layers' ? childrenOf(node.node) : modelLayers(node.outline);
+  const path = node.kind === 'layers' ? node.path : node.model.path;
+  return nodes.map((child) => ({ kind: 'layers', path, node: child }));
 }
+
+const childrenOf = (node: LayerNode) => ('layer' in node ? [] : node.children);
+
+const modelLayers = (outline: ModelOutline | Error) =>
+  outline instanceof Error ? [] : listLayers(outline.layers);
 
 function modelItem({ path, name }: WorkspaceModel, outline: ModelOutline | Error): vscode.TreeItem {
   const item = new vscode.TreeItem(name, vscode.TreeItemCollapsibleState.Collapsed);
@@ -110,8 +119,19 @@ const layerIcons: Record<LayerAxes, string> = {
   unknown: 'symbol-misc',
 };
 
-function layerItem(layer: LayerInfo): vscode.TreeItem {
-  const item = new vscode.TreeItem(layer.name);
+/** A scope of names, or a block that repeats, whose layers are then those of the first. */
+function groupItem(group: LayerGroup): vscode.TreeItem {
+  const item = new vscode.TreeItem(groupLabel(group), vscode.TreeItemCollapsibleState.Collapsed);
+  item.description = [
+    vscode.l10n.t('{0} layers', group.count),
+    ...(group.parameters > 0 ? [vscode.l10n.t('{0} params', formatCount(group.parameters))] : []),
+  ].join(' · ');
+  item.iconPath = new vscode.ThemeIcon(group.repeats > 1 ? 'layers' : 'symbol-namespace');
+  return item;
+}
+
+function layerItem({ label, layer }: LayerLeaf): vscode.TreeItem {
+  const item = new vscode.TreeItem(label);
   item.contextValue = 'layer';
   item.description = [
     layer.kind,

@@ -21,6 +21,8 @@ export interface LayerGroup {
   children: LayerNode[];
 }
 
+/** Shorter listings name every layer in full. */
+const groupedFrom = 40;
 /** Deeper scopes of names are one. */
 const maxDepth = 16;
 /** Fewer lines are not worth hiding. */
@@ -38,6 +40,16 @@ interface Entry {
   /** Lines that it takes in a listing. */
   lines: number;
 }
+
+/** Layers as they are listed: each by its whole name while they are few, else as groups. */
+export function listLayers(layers: readonly LayerInfo[]): LayerNode[] {
+  if (layers.length > groupedFrom) return groupLayers(layers);
+  return layers.map((layer) => ({ label: layer.name, layer }));
+}
+
+/** `12 × layers.0–11` where a block repeats. */
+export const groupLabel = ({ label, repeats }: LayerGroup): string =>
+  repeats > 1 ? `${repeats} × ${label}` : label;
 
 /**
  * Layers as a tree that people can read: by the scopes in their names, with blocks that repeat

@@ -1,15 +1,10 @@
 import { locateModel } from '../../models/locate.ts';
 import { openModel } from '../../models/open.ts';
 import { formatBytes, formatCount, formatShape } from '../../results/format.ts';
-import { groupLayers, type LayerNode } from '../../models/grouping.ts';
+import { groupLabel, listLayers, type LayerNode } from '../../models/grouping.ts';
 import type { LayerInfo, ModelOutline, ValueInfo } from '../../models/model.ts';
 import type { Command } from '../command.ts';
 import { table } from '../table.ts';
-
-/** Shorter listings name every layer in full. */
-const groupedFrom = 40;
-
-const leafOf = (layer: LayerInfo): LayerNode => ({ label: layer.name, layer });
 
 export const inspect: Command = {
   name: 'inspect',
@@ -79,12 +74,11 @@ function groupRows(layers: readonly LayerInfo[]): string[][] {
   const rows = (nodes: readonly LayerNode[], indent: string): string[][] =>
     nodes.flatMap((node) => {
       if ('layer' in node) return [layerRow(indent + node.label, node.layer)];
-      const times = node.repeats > 1 ? `${node.repeats} × ` : '';
       const parameters = node.parameters > 0 ? formatCount(node.parameters) : '';
       return [
-        [`${indent}${times}${node.label}`, '', '', parameters, ''],
+        [indent + groupLabel(node), '', '', parameters, ''],
         ...rows(node.children, `${indent}  `),
       ];
     });
-  return rows(layers.length > groupedFrom ? groupLayers(layers) : layers.map(leafOf), '');
+  return rows(listLayers(layers), '');
 }
