@@ -130,3 +130,18 @@ describe('a model of two encoders', () => {
     expect(outline.findings).toMatchObject([{ severity: 'warning', code: 'bad-side-file' }]);
   });
 });
+
+describe('noise', () => {
+  const model = () => openModel(join(fixtures, 'onnx', 'branch.onnx'));
+
+  it('comes with a caution where nobody asked for it', async () => {
+    const feed = await openFeed(await model(), undefined, '.');
+    expect(feed.caution).toMatch(/^branch was fed 500 samples of seeded standard normal noise/);
+  });
+
+  it('comes with none where it was asked for', async () => {
+    const feed = await openFeed(await model(), 'noise:5', '.');
+    expect(feed.n).toBe(5);
+    expect(feed.caution).toBeUndefined();
+  });
+});

@@ -94,7 +94,7 @@ async function modelInput(
   );
   const rows = captured.layers;
   const sha256 = await model.fingerprint();
-  if (feed.spec === 'default' && feed.description.includes('noise')) warn(feed.description);
+  if (feed.caution !== undefined) warn(feed.caution);
   return {
     side: { name: sideName(outline), layered: true, layers: rows },
     inputs: rows.map((layer) => describe(spec, layer.label, layer, sha256)),

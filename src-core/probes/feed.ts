@@ -35,6 +35,8 @@ export interface Feed extends Samples {
   readonly description: string;
   /** Of the samples, however a model takes them. */
   readonly sha256: string;
+  /** What a reader of the result must know of a probe that the user did not choose. */
+  readonly caution?: string;
   /** What is done to the samples before they enter the model, where its weights do not say. */
   readonly preparation?: string;
   /** The model inputs that it fills. */

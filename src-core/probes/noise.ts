@@ -27,9 +27,7 @@ export interface NoiseProbe {
 export function noiseProbe({ n = 500, seed = 0 } = {}): NoiseProbe {
   return {
     spec: 'noise',
-    description:
-      `${n} samples of standard normal noise shaped by the model's inputs (seed ${seed}): ` +
-      'random numbers, not real data',
+    description: `${n} samples of seeded standard normal noise (seed ${seed}), not real data`,
     n,
     seed,
     sha256: createHash('sha256').update(`normal noise n=${n} seed=${seed}`).digest('hex'),

@@ -22,13 +22,18 @@ export const noise: ProbeKind = {
   },
 };
 
-/** Noise in every input of the target. */
+/** Noise in every input of the target; with a caution where nobody asked for noise. */
 export function noiseFor({ model, inputs }: Target, spec: string, count?: number): Feed {
   const probe = noiseProbe(count === undefined ? {} : { n: count });
   return withImageTokens(model, {
     n: probe.n,
     spec,
     description: probe.description,
+    ...(spec.startsWith('noise')
+      ? {}
+      : {
+          caution: `${model.outline.name} was fed ${probe.description}: its inputs are neither text nor an image, and no probe was given`,
+        }),
     sha256: probe.sha256,
     inputs: inputs.map(({ name }) => name),
     batch: (start, end) => {
