@@ -51,6 +51,12 @@ describe('profiles', () => {
 });
 
 describe('chart', () => {
+  test('small numbers fit beside the axis', () => {
+    const svg = chart({ title: 't', labels: ['1', '2'], values: [15.3, 0.0000182] });
+    expect(svg).toContain('>1.8e-5<');
+    expect(svg).toContain('>15.3<');
+  });
+
   const path = (values: (number | null)[]) =>
     /<path d="(M[^"]*)" fill="none" stroke="#2f86d6"/.exec(
       chart({ title: 't', labels: values.map(String), values }),

@@ -1,3 +1,4 @@
+import { shortNumber } from '@repscope/core/results/format.ts';
 import type { Real, Result, View } from '@repscope/core/results/schema.ts';
 
 /** A layer profile that fits a hover. */
@@ -75,16 +76,12 @@ export function chart({ title, labels, values }: Profile): string {
     `<path d="${line}" fill="none" stroke="${ink}" stroke-width="2" stroke-linejoin="round"/>`,
     `<g fill="${ink}">${dots.join('')}</g>`,
     `<g fill="${grey}" font-family="sans-serif" font-size="10">`,
-    text(plot.left - 4, plot.top + 4, 'end', axisNumber(high)),
-    ...(high === low ? [] : [text(plot.left - 4, plot.bottom + 2, 'end', axisNumber(low))]),
+    text(plot.left - 4, plot.top + 4, 'end', shortNumber(high)),
+    ...(high === low ? [] : [text(plot.left - 4, plot.bottom + 2, 'end', shortNumber(low))]),
     text(plot.left, height - 6, 'start', shorten(labels[0] ?? '')),
     text(plot.right, height - 6, 'end', shorten(labels.at(-1) ?? '')),
     '</g></svg>',
   ].join('');
-}
-
-function axisNumber(value: number): string {
-  return String(Number(value.toPrecision(3)));
 }
 
 function shorten(label: string): string {
