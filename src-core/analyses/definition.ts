@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { Engine } from '../engine/device-engine.ts';
+import type { Model } from '../models/model.ts';
 import type { Result, View } from '../results/schema.ts';
 import type { RowSource } from '../tensor/matrix.ts';
 
@@ -13,11 +14,23 @@ export interface AnalysisContext {
    * asked to stop. Call between blocks of at most 100 ms of work.
    */
   step(fraction: number, message?: string): Promise<void>;
+  /** Bytes that an analysis may take beside its input; see {@link requireMemory}. */
+  readonly memoryLimit: number;
+  /**
+   * Open a matrix that a parameter names, e.g. a classifier's weights; closed after the run.
+   * @throws UserError where it cannot be read.
+   */
+  open(spec: string): Promise<NamedRows>;
 }
 
 export interface NamedRows extends RowSource {
   /** Layer name, or the file's name for a plain matrix. */
   readonly label: string;
+  /**
+   * Shape of one sample where it is not a plain vector of units, e.g. [repeats, units]; its product
+   * is d.
+   */
+  readonly sample?: readonly number[];
 }
 
 /** One model or matrix. A matrix is one layer and is not layered. */
@@ -25,7 +38,37 @@ export interface Side {
   readonly name: string;
   readonly layered: boolean;
   readonly layers: readonly NamedRows[];
+  /** Class of each sample, where the probe or the user says. */
+  readonly labels?: readonly string[];
+  /** Samples of one group (a document, a subject) belong together: never split them. */
+  readonly groups?: readonly string[];
+  /** Where rows are tokens: sequence i has the rows from `sequences[i]` up to `sequences[i + 1]`. */
+  readonly sequences?: Uint32Array;
+  /** Where the side is a model. */
+  readonly model?: Model;
 }
+
+/**
+ * What one row of an input is.
+ * - `samples`: a vector of units;
+ * - `repeats`: the same, or several repeats of it: a matrix file may be samples × repeats × units;
+ * - `tokens`: a token of a sequence, told apart by {@link Side.sequences}: models are captured
+ *   without pooling, a matrix is one sequence, and an array is sequences × tokens × units;
+ * - `attention`: the maps of a sample, heads × tokens × tokens;
+ * - `weights`: nothing is captured: the analysis reads the tensors of {@link Side.model}.
+ */
+export type InputKind = 'samples' | 'repeats' | 'tokens' | 'attention' | 'weights';
+
+/**
+ * How the inputs of an analysis of two belong together.
+ * - `samples`: the same samples, every layer of one with every layer of the other; one layered side
+ *   is compared with itself, and more than two sides each with each;
+ * - `layers`: the same samples, corresponding layers only;
+ * - `sets`: different samples, corresponding layers only;
+ * - `series`: the same samples in two or more models, in an order that matters;
+ * - `reference`: a representation, and a matrix about its samples that is not one.
+ */
+export type Relation = 'samples' | 'layers' | 'sets' | 'series' | 'reference';
 
 /** What an analysis gives back; the runner adds inputs, device, time and warnings. */
 export type Outcome = Pick<Result, 'values' | 'estimator' | 'preprocessing'> &
@@ -43,8 +86,14 @@ export interface AnalysisDefinition<P extends z.ZodObject = z.ZodObject> {
   title: string;
   /** One sentence that says what question it answers. */
   summary: string;
-  /** Sides it compares: 1, or 2 (a single layered side is then compared with itself). */
+  /** Sides it takes: 1, or 2 and what is more as `relation` says. */
   arity: 1 | 2;
+  /** Of two sides; `samples` where absent. */
+  relation?: Relation;
+  /** What rows are; `samples` where absent. */
+  input?: InputKind | ((params: z.infer<P>) => InputKind);
+  /** Whether it uses the classes of samples. */
+  labels?: 'required' | 'optional';
   /** Every field has a default and a description; the flags, pickers and docs come from it. */
   params: P;
   /** Value keys with what each means, units and shape. */

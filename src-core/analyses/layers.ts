@@ -137,10 +137,9 @@ export interface LayerPair {
  * The sides of a two-sided measure; one layered side alone is compared with itself.
  * @throws UserError `usage` where a matrix has no partner, `wrong-shape` where samples do not pair.
  */
-export function pairSides(sides: readonly Side[]): LayerPair {
-  const [a, b] = sides;
-  if (a === undefined || sides.length > 2) {
-    throw new UserError('usage', 'inputs', `${sides.length} given`, 'give one model or two inputs');
+export function pairSides([a, b]: readonly Side[]): LayerPair {
+  if (a === undefined) {
+    throw new UserError('usage', 'inputs', 'none given', 'give one model or two inputs');
   }
   if (b === undefined && !a.layered) {
     throw new UserError(

@@ -30,6 +30,12 @@ export class Random {
     return this.#bits() / 2 ** 32;
   }
 
+  /** Standard normal (Box and Muller). */
+  gaussian(): number {
+    const radius = Math.sqrt(-2 * Math.log(1 - this.uniform()));
+    return radius * Math.cos(2 * Math.PI * this.uniform());
+  }
+
   /** Uniform integer in [0, n). */
   below(n: number): number {
     return Math.floor(this.uniform() * n);

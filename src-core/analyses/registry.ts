@@ -66,6 +66,8 @@ export function analysisInfo(definition: AnalysisDefinition): AnalysisInfo {
     title,
     summary,
     arity,
+    ...(definition.relation ? { relation: definition.relation } : {}),
+    ...(definition.labels ? { labels: definition.labels } : {}),
     params,
     values,
     headline,

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { createEngine, type Engine } from '../engine/device-engine.ts';
 import { Matrix } from '../tensor/matrix.ts';
-import type { Outcome, Side } from './definition.ts';
+import { openMatrix } from '../tensor/matrix-file.ts';
+import type { AnalysisContext, Outcome, Side } from './definition.ts';
 import { Random } from './random.ts';
 import { findAnalysis, parseParams } from './registry.ts';
 
@@ -35,6 +36,18 @@ export const model = (name: string, layers: Record<string, Rows>): Side => ({
   layers: Object.entries(layers).map(([label, rows]) => layer(label, rows)),
 });
 
+/** A context on the processor that keeps no warnings, with what a test changes. */
+export const context = async (
+  changes: Partial<AnalysisContext> = {},
+): Promise<AnalysisContext> => ({
+  engine: await cpuEngine(),
+  warn: () => undefined,
+  memoryLimit: 2 ** 30,
+  open: (spec) => openMatrix(spec, process.cwd()),
+  step: () => Promise.resolve(),
+  ...changes,
+});
+
 export interface Ran extends Outcome {
   warnings: string[];
   steps: number[];
@@ -49,21 +62,18 @@ export async function run(
   const warnings: string[] = [];
   const steps: number[] = [];
   const definition = findAnalysis(id);
-  const outcome = await definition.run(sides, parseParams(definition, params), {
-    engine: await cpuEngine(),
-    warn: (message) => void warnings.push(message),
-    step: (fraction) => {
-      steps.push(fraction);
-      return step();
-    },
-  });
+  const outcome = await definition.run(
+    sides,
+    parseParams(definition, params),
+    await context({
+      warn: (message) => void warnings.push(message),
+      step: (fraction) => {
+        steps.push(fraction);
+        return step();
+      },
+    }),
+  );
   return { ...outcome, warnings, steps };
-}
-
-/** Standard normal numbers (Box and Muller). */
-export function gaussian(random: Random): number {
-  const radius = Math.sqrt(-2 * Math.log(1 - random.uniform()));
-  return radius * Math.cos(2 * Math.PI * random.uniform());
 }
 
 export const matrixOf = (
@@ -75,7 +85,7 @@ export const matrixOf = (
 
 export function gaussianRows(n: number, d: number, seed: number): number[][] {
   const random = new Random(seed);
-  return matrixOf(n, d, () => gaussian(random));
+  return matrixOf(n, d, () => random.gaussian());
 }
 
 export const multiply = (a: Rows, b: Rows): number[][] =>

@@ -7,7 +7,7 @@ import { text, type Invocation } from './command.ts';
 
 /** Flags of every command that runs a model. */
 export const captureFlags = {
-  probe: { type: 'string' },
+  probe: { type: 'string', multiple: true },
   layers: { type: 'string' },
   pool: { type: 'string' },
   device: { type: 'string' },
@@ -23,6 +23,7 @@ export const captureDetails = [
   '  FILE.txt, FILE.jsonl, FILE.csv, FILE.tsv, with columns as FILE#text=COLUMN&label=COLUMN&group=COLUMN;',
   '  FILE.npy, FILE.npz#KEY, FILE.safetensors#KEY, a row a sample;',
   '  a folder (or file) of images or .wav files, subfolders are labels.',
+  'An analysis of different samples takes one for each input: --probe A --probe B.',
   'Pooling of the tokens of a text: their mean, the last, the first (cls), none of it (a row a token),',
   '  or word (a row a word, the same for every tokenizer).',
 ].join('\n');
@@ -41,7 +42,7 @@ function choice<T extends string>(flag: string, value: string, known: readonly T
 }
 
 export function captureOptions(flags: Invocation['flags']): CaptureOptions {
-  const probe = text(flags['probe']);
+  const [probe, ...others] = Array.isArray(flags['probe']) ? flags['probe'] : [];
   const layers = text(flags['layers'])
     ?.split(',')
     .map((glob) => glob.trim());
@@ -58,6 +59,7 @@ export function captureOptions(flags: Invocation['flags']): CaptureOptions {
   }
   return {
     ...(probe === undefined ? {} : { probe }),
+    ...(probe === undefined || others.length === 0 ? {} : { probes: [probe, ...others] }),
     ...(layers === undefined ? {} : { layers }),
     ...(pool === undefined ? {} : { pool: choice('pool', pool, pools) }),
     ...(device === undefined ? {} : { device: choice('device', device, devices) }),

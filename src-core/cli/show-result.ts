@@ -49,7 +49,8 @@ function showView(view: View): string {
           ...row.map((value) => (value === null ? 'n/a' : value.toFixed(3))),
         ]),
       );
-    case 'line': {
+    case 'line':
+    case 'bars': {
       // Curves with many points read better as a plot: see --html.
       if (view.x.values.length > mostRows) return '';
       return table(
@@ -65,8 +66,22 @@ function showView(view: View): string {
       const rest = view.rows.length - shown.length;
       return table(view.columns, shown) + (rest > 0 ? `\n… ${rest} more rows in --json` : '');
     }
+    case 'barcode':
+      return table(
+        ['', 'intervals', 'longest'],
+        view.series.map(({ name, intervals }) => {
+          const lengths = intervals.map(([birth, death]) => (death ?? Infinity) - birth);
+          const longest = Math.max(...lengths.filter(Number.isFinite));
+          return [
+            name,
+            String(intervals.length),
+            shortNumber(Number.isFinite(longest) ? longest : null),
+          ];
+        }),
+      );
     case 'scatter':
     case 'histogram':
+    case 'graph':
       return '';
   }
 }

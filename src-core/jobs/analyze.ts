@@ -1,12 +1,13 @@
-import type { AnalysisDefinition } from '../analyses/definition.ts';
+import type { AnalysisDefinition, NamedRows } from '../analyses/definition.ts';
 import { parseParams } from '../analyses/registry.ts';
 import type { Engine } from '../engine/device-engine.ts';
 import { UserError } from '../errors.ts';
 import { resultSchema, type Result } from '../results/schema.ts';
 import { version } from '../version.ts';
+import { openMatrix } from '../tensor/matrix-file.ts';
 import { openInput, type OpenedInput } from './inputs.ts';
 import type { JobHooks } from './job-host.ts';
-import type { CaptureOptions } from './messages.ts';
+import { defaultMemoryLimit, type AnalyzeJob, type CaptureOptions } from './messages.ts';
 
 /** Share of the progress bar that opening and capturing take. */
 const captureShare = 0.6;
@@ -17,7 +18,7 @@ const captureShare = 0.6;
 export async function analyze(
   definition: AnalysisDefinition,
   specs: readonly string[],
-  job: CaptureOptions & { params: Record<string, unknown>; cwd: string },
+  job: CaptureOptions & Pick<AnalyzeJob, 'params' | 'labels' | 'cwd'>,
   engine: Engine,
   hooks: JobHooks,
 ): Promise<Result> {
@@ -27,20 +28,43 @@ export async function analyze(
   const warnings = new Set<string>();
   const warn = (message: string) => void warnings.add(message);
   const opened: OpenedInput[] = [];
+  const files: { close(): Promise<void> }[] = [];
+  const open = async (spec: string): Promise<NamedRows> => {
+    const matrix = await openMatrix(spec, job.cwd);
+    files.push(matrix);
+    return matrix;
+  };
+  const input = inputKind(definition, params);
+  checkLabels(definition, job.labels);
   try {
     for (const [index, spec] of specs.entries()) {
       const step = (fraction: number, message: string) =>
         hooks.step((captureShare * (index + fraction)) / specs.length, message);
-      opened.push(await openInput(spec, { cwd: job.cwd, options: job, engine, warn, step }));
+      const options = job.probes ? { ...job, probe: job.probes[index] } : job;
+      // Labels are those of the samples that all inputs share, else of the first's.
+      const labels = definition.relation === 'sets' && index > 0 ? undefined : job.labels;
+      opened.push(
+        await openInput(spec, {
+          cwd: job.cwd,
+          options,
+          input,
+          ...(labels === undefined ? {} : { labels }),
+          engine,
+          warn,
+          step,
+        }),
+      );
     }
     const inputs = opened.flatMap((input) => input.inputs);
-    checkPaired(opened, definition.arity);
+    checkPaired(opened, definition);
     const outcome = await definition.run(
       opened.map((input) => input.side),
       params,
       {
         engine,
         warn,
+        open,
+        memoryLimit: job.memoryLimit ?? defaultMemoryLimit,
         step: (fraction, message = definition.title) =>
           hooks.step(captureShare + (1 - captureShare) * fraction, message),
       },
@@ -73,23 +97,45 @@ export async function analyze(
       warnings,
     );
   } finally {
-    await Promise.all(opened.map((input) => input.close()));
+    await Promise.all([...opened, ...files].map((source) => source.close()));
   }
 }
 
-function checkCount({ id, arity }: AnalysisDefinition, specs: readonly string[]): void {
-  if (specs.length >= 1 && specs.length <= arity) return;
+const inputKind = ({ input = 'samples' }: AnalysisDefinition, params: Record<string, unknown>) =>
+  typeof input === 'function' ? input(params) : input;
+
+function checkLabels({ id, labels }: AnalysisDefinition, given: string | undefined): void {
+  if (given !== undefined && labels === undefined) {
+    throw new UserError('usage', '--labels', `${id} takes no labels`, 'leave it out');
+  }
+}
+
+/** Fewest and most inputs, and how to say that. */
+function inputCount({ arity, relation = 'samples' }: AnalysisDefinition): [number, number, string] {
+  if (arity === 1) return [1, 1, 'one input'];
+  if (relation === 'samples') return [1, Infinity, 'one model, or two inputs or more'];
+  if (relation === 'series') return [2, Infinity, 'two inputs or more'];
+  return [2, 2, 'two inputs'];
+}
+
+function checkCount(definition: AnalysisDefinition, specs: readonly string[]): void {
+  const [least, most, takes] = inputCount(definition);
+  if (specs.length >= least && specs.length <= most) return;
   throw new UserError(
     'usage',
-    id,
-    `takes ${arity === 1 ? 'one input' : 'one or two inputs'}, ${specs.length} given`,
+    definition.id,
+    `takes ${takes}, ${specs.length} given`,
     'name models or matrices',
   );
 }
 
-function checkPaired(opened: readonly OpenedInput[], arity: 1 | 2): void {
-  const [first, second] = opened;
-  if (arity === 2 && !second && first?.side.layered === false) {
+function checkPaired(
+  opened: readonly OpenedInput[],
+  { arity, relation = 'samples' }: AnalysisDefinition,
+): void {
+  const [first, ...others] = opened;
+  if (arity === 1 || !first || relation === 'sets' || relation === 'reference') return;
+  if (others.length === 0 && !first.side.layered) {
     throw new UserError(
       'usage',
       first.inputs[0]!.uri,
@@ -97,20 +143,26 @@ function checkPaired(opened: readonly OpenedInput[], arity: 1 | 2): void {
       'name a second matrix, or a model with several layers',
     );
   }
-  if (first?.probe && second?.probe && first.probe.sha256 !== second.probe.sha256) {
+  for (const other of others) checkSameSamples(first, other);
+}
+
+function checkSameSamples(first: OpenedInput, other: OpenedInput): void {
+  if (!first.probe || !other.probe) return;
+  const [uri, otherUri] = [first, other].map(({ inputs }) => inputs[0]!.uri);
+  if (first.probe.sha256 !== other.probe.sha256) {
     throw new UserError(
       'wrong-shape',
-      second.inputs[0]!.uri,
-      `was fed other samples (${second.probe.description}) than ${first.inputs[0]!.uri} (${first.probe.description})`,
+      otherUri!,
+      `was fed other samples (${other.probe.description}) than ${uri} (${first.probe.description})`,
       'name one probe that fits both with --probe',
     );
   }
-  const [n, m] = [first, second].map((input) => input?.inputs[0]?.shape[0]);
-  if (first?.probe?.pool === 'none' && second?.probe && n !== m) {
+  const [n, m] = [first, other].map(({ inputs }) => inputs[0]!.shape[0]);
+  if (first.probe.pool === 'none' && n !== m) {
     throw new UserError(
       'wrong-shape',
-      second.inputs[0]!.uri,
-      `its tokenizer makes ${m} tokens of the probe, and that of ${first.inputs[0]!.uri} ${n}`,
+      otherUri!,
+      `its tokenizer makes ${m} tokens of the probe, and that of ${uri} ${n}`,
       'pair their words with --pool word, or their samples with --pool mean',
     );
   }

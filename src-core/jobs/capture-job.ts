@@ -19,6 +19,7 @@ export async function capture(
   const input = await openInput(job.input, {
     cwd: job.cwd,
     options: job,
+    input: 'samples',
     engine,
     warn: (message) => void warnings.push(message),
     step: (fraction, message) => hooks.step(0.9 * fraction, message),

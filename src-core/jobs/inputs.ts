@@ -1,5 +1,5 @@
 import { basename, resolve } from 'node:path';
-import type { NamedRows, Side } from '../analyses/definition.ts';
+import type { InputKind, NamedRows, Side } from '../analyses/definition.ts';
 import { captureLayers, type ObservedShape } from '../capture/capture.ts';
 import { fedLayers, openFeed } from '../capture/feed.ts';
 import type { Engine } from '../engine/device-engine.ts';
@@ -13,7 +13,7 @@ import { resolveModel } from '../models/resolve.ts';
 import { defaultCacheLimit } from '../results/locations.ts';
 import type { Result } from '../results/schema.ts';
 import { isTfjs } from '../tensor/tfjs.ts';
-import { isMatrixSpec, openMatrix, type MatrixFile } from '../tensor/matrix-file.ts';
+import { isMatrixSpec, openLabels, openMatrix, type MatrixFile } from '../tensor/matrix-file.ts';
 import { defaultMemoryLimit, type CaptureOptions, type Pool } from './messages.ts';
 
 export interface OpenedInput {
@@ -31,6 +31,10 @@ export interface OpenedInput {
 export interface InputEnvironment {
   cwd: string;
   options: CaptureOptions;
+  /** What the rows are to be. */
+  input: InputKind;
+  /** File of labels, in place of the probe's own. */
+  labels?: string;
   engine: Engine;
   warn: (message: string) => void;
   step: (fraction: number, message: string) => Promise<void>;
@@ -38,10 +42,35 @@ export interface InputEnvironment {
 
 /** A matrix file as one unlayered side, or a model captured over the probe as a layered one. */
 export async function openInput(spec: string, environment: InputEnvironment): Promise<OpenedInput> {
+  const { cwd, labels } = environment;
+  const opened = await openRows(spec, environment);
+  if (labels === undefined) return opened;
+  try {
+    return withLabels(opened, labels, await openLabels(labels, cwd));
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
+
+function withLabels(opened: OpenedInput, file: string, labels: string[]): OpenedInput {
+  const n = opened.inputs[0]?.shape[0] ?? labels.length;
+  if (labels.length !== n) {
+    throw new UserError(
+      'wrong-shape',
+      file,
+      `has ${labels.length} labels for ${n} samples`,
+      'give one label for each sample, in their order',
+    );
+  }
+  return { ...opened, side: { ...opened.side, labels } };
+}
+
+async function openRows(spec: string, environment: InputEnvironment): Promise<OpenedInput> {
   const { cwd } = environment;
   // A model wins over a matrix where both would do: `model.safetensors` beside a config.json.
   if (isMatrixSpec(spec) && !(await isCheckpoint(spec, cwd))) {
-    return matrixInput(spec, await openMatrix(spec, cwd));
+    return matrixInput(spec, await openMatrix(spec, cwd), environment.input);
   }
   return modelInput(spec, await openModel(await locateModel(spec, [cwd])), environment);
 }
@@ -53,7 +82,20 @@ async function isCheckpoint(spec: string, cwd: string): Promise<boolean> {
   return path !== undefined && (await openModel(path)).outline.runnable;
 }
 
-async function matrixInput(spec: string, matrix: MatrixFile): Promise<OpenedInput> {
+async function matrixInput(
+  spec: string,
+  matrix: MatrixFile,
+  input: InputKind,
+): Promise<OpenedInput> {
+  if (matrix.sample !== undefined && input === 'samples') {
+    await matrix.close();
+    throw new UserError(
+      'wrong-shape',
+      spec,
+      `has shape [${[matrix.n, ...matrix.sample].join(', ')}], and this analysis takes samples × units`,
+      'flatten or select the other axes first',
+    );
+  }
   return {
     side: { name: matrix.label, layered: false, layers: [matrix] },
     inputs: [describe(spec, null, matrix, await matrix.sha256())],
@@ -96,7 +138,14 @@ async function modelInput(
   const sha256 = await model.fingerprint();
   if (feed.caution !== undefined) warn(feed.caution);
   return {
-    side: { name: sideName(outline), layered: true, layers: rows },
+    side: {
+      name: sideName(outline),
+      layered: true,
+      layers: rows,
+      ...(feed.labels ? { labels: feed.labels } : {}),
+      ...(feed.groups ? { groups: feed.groups } : {}),
+      model,
+    },
     inputs: rows.map((layer) => describe(spec, layer.label, layer, sha256)),
     probe: {
       spec: feed.spec,

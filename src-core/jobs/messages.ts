@@ -13,6 +13,8 @@ export type Pool = (typeof pools)[number];
 export interface CaptureOptions {
   /** Probe spec; the embedded default where absent. */
   probe?: string;
+  /** One for each input, in place of `probe`, for analyses of different samples. */
+  probes?: string[];
   /** Globs over layer names; the model's default layers where absent. */
   layers?: string[];
   pool?: Pool;
@@ -31,6 +33,8 @@ export interface AnalyzeJob extends CaptureOptions {
   /** Model paths, hub ids or matrices (`a.npy`, `b.npz#key`, …), absolute or relative to `cwd`. */
   inputs: string[];
   params: Record<string, unknown>;
+  /** File of labels, one for each sample; those of the probe where absent. */
+  labels?: string;
   cwd: string;
 }
 

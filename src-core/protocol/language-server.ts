@@ -1,5 +1,5 @@
 import type { DeviceReport } from '../engine/engine.ts';
-import type { Family } from '../analyses/definition.ts';
+import type { Family, Relation } from '../analyses/definition.ts';
 import { defaultMemoryLimit, type CaptureOptions } from '../jobs/messages.ts';
 import type { DownloadPlan } from '../models/hub/plan.ts';
 import type { ModelOutline } from '../models/model.ts';
@@ -55,6 +55,8 @@ export interface AnalysisInfo {
   title: string;
   summary: string;
   arity: 1 | 2;
+  relation?: Relation;
+  labels?: 'required' | 'optional';
   params: ParameterInfo[];
   values: Record<string, string>;
   headline: string;

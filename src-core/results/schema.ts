@@ -30,6 +30,8 @@ export const viewSchema = z.discriminatedUnion('kind', [
     z: z.array(z.array(real)),
     /** Colour range; the data's own where absent. */
     range: z.tuple([z.number(), z.number()]).optional(),
+    /** `diverging`: two colours that meet at zero; `sequential` where absent. */
+    colors: z.enum(['sequential', 'diverging']).optional(),
     unit: z.string(),
   }),
   z.object({
@@ -57,8 +59,12 @@ export const viewSchema = z.discriminatedUnion('kind', [
         points: z.array(z.tuple([real, real])),
         /** Draw as a line through the points, for fits. */
         line: z.boolean().optional(),
+        /** What each point is, e.g. a sample's text. */
+        labels: z.array(z.string()).optional(),
       }),
     ),
+    /** Both axes have one scale, as for persistence diagrams and maps. */
+    square: z.boolean().optional(),
   }),
   z.object({
     kind: z.literal('histogram'),
@@ -67,6 +73,34 @@ export const viewSchema = z.discriminatedUnion('kind', [
     /** One more edge than there are counts. */
     edges: z.array(z.number()),
     counts: z.array(z.number()),
+  }),
+  z.object({
+    kind: z.literal('bars'),
+    title: z.string(),
+    x: axis,
+    y: scale,
+    series: z.array(z.object({ name: z.string(), values: z.array(real) })),
+  }),
+  z.object({
+    kind: z.literal('barcode'),
+    title: z.string(),
+    x: scale,
+    /** Half-open intervals [birth, death); a death of null is infinite. */
+    series: z.array(
+      z.object({ name: z.string(), intervals: z.array(z.tuple([z.number(), real])) }),
+    ),
+  }),
+  z.object({
+    kind: z.literal('graph'),
+    title: z.string(),
+    /** Where nodes lie is part of the data, so that all who draw it draw the same. */
+    nodes: z.array(
+      z.object({ name: z.string(), x: z.number(), y: z.number(), value: real.optional() }),
+    ),
+    /** By index of node. */
+    edges: z.array(z.object({ from: z.number(), to: z.number(), value: real.optional() })),
+    /** What the values of nodes and edges are. */
+    unit: z.string().optional(),
   }),
   z.object({
     kind: z.literal('table'),

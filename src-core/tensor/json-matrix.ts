@@ -25,26 +25,42 @@ export function parseJson(path: string, text: string): unknown {
   }
 }
 
+/** An array of numbers with its shape; its rows are those of {@link Matrix}. */
+export interface JsonArray {
+  readonly shape: readonly number[];
+  readonly matrix: Matrix;
+}
+
 /**
- * Reads an array of equally long rows of numbers as a float64 matrix; a flat array of numbers is
- * n × 1.
+ * Reads an array of equally long rows of numbers in float64; a flat array of numbers is n × 1, and
+ * rows may themselves be arrays of rows.
  * @throws UserError `wrong-shape`, `not-a-model`.
  */
-export async function readJsonMatrix(path: string): Promise<Matrix> {
+export async function readJsonArray(path: string): Promise<JsonArray> {
   const wrong = (what: string) =>
     new UserError('wrong-shape', path, what, 'give an array of equally long rows of numbers');
   const value = parseJson(path, await readSmallFile(path));
   if (!Array.isArray(value) || value.length === 0) throw wrong('is not an array of rows');
-  const rows = value.map((row: unknown): unknown[] => (Array.isArray(row) ? row : [row]));
-  const d = rows[0]!.length;
-  const data = new Float64Array(rows.length * d);
-  rows.forEach((row, i) => {
-    if (row.length !== d) throw wrong(`row ${i + 1} has ${row.length} values, the first has ${d}`);
-    row.forEach((item, j) => {
-      if (typeof item !== 'number') throw wrong(`row ${i + 1} holds ${JSON.stringify(item)}`);
-      data[i * d + j] = item;
-    });
-  });
+  const shape: number[] = [];
+  for (let item: unknown = value; Array.isArray(item); item = item[0]) shape.push(item.length);
+  if (shape.length === 1) shape.push(1);
+  const [n, ...rest] = shape as [number, ...number[]];
+  const d = rest.reduce((product, size) => product * size, 1);
   if (d === 0) throw wrong('its rows are empty');
-  return new Matrix(rows.length, d, data);
+  const data = new Float64Array(n * d);
+  let at = 0;
+  const fill = (item: unknown, row: number, sizes: readonly number[]): void => {
+    if (sizes.length === 0) {
+      if (typeof item !== 'number') throw wrong(`row ${row} holds ${JSON.stringify(item)}`);
+      data[at++] = item;
+      return;
+    }
+    const items: unknown[] = Array.isArray(item) ? item : [item];
+    if (items.length !== sizes[0]) {
+      throw wrong(`row ${row} has ${items.length} values, the first has ${sizes[0]}`);
+    }
+    for (const inner of items) fill(inner, row, sizes.slice(1));
+  };
+  value.forEach((row: unknown, index) => fill(row, index + 1, rest));
+  return { shape, matrix: new Matrix(n, d, data) };
 }

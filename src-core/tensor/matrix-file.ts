@@ -4,7 +4,7 @@ import { openBytes, sha256File, type ByteSource } from '../bytes/byte-source.ts'
 import { UserError } from '../errors.ts';
 import { elementCount, floatsFor, isNumeric } from './convert.ts';
 import type { DType } from './dtype.ts';
-import { parseJson, readJsonMatrix, readSmallFile } from './json-matrix.ts';
+import { parseJson, readJsonArray, readSmallFile } from './json-matrix.ts';
 import type { BlockType } from './gguf-blocks.ts';
 import type { Floats } from './matrix.ts';
 import { readNpyHeader, readNpyRows, readNpyStrings } from './npy.ts';
@@ -132,10 +132,10 @@ async function openArray({ path, kind, key }: Spec): Promise<StoredArray> {
         });
       });
     case 'json': {
-      const matrix = await readJsonMatrix(path);
+      const { shape, matrix } = await readJsonArray(path);
       return {
         dtype: matrix.dtype,
-        shape: [matrix.n, matrix.d],
+        shape,
         rows: (start, end) => matrix.rows(start, end),
         strings: noStrings(path),
         close: () => Promise.resolve(),
@@ -157,7 +157,8 @@ function located(spec: string, cwd: string): Spec {
 }
 
 /**
- * Opens a matrix: one-dimensional arrays are n × 1, further axes are flattened into columns.
+ * Opens a matrix: one-dimensional arrays are n × 1; further axes are flattened into columns, and
+ * `sample` tells them.
  * float64 and wide integers are read as float64, everything else as float32.
  * @throws UserError naming the file, and the keys it has where the asked-for one is missing.
  */
@@ -185,6 +186,7 @@ export async function openMatrix(spec: string, cwd: string): Promise<MatrixFile>
     label,
     n,
     d,
+    ...(array.shape.length > 2 ? { sample: array.shape.slice(1) } : {}),
     dtype: isBlockType(dtype) ? 'float32' : floatsFor(dtype),
     rows(start, end) {
       if (start < 0 || end < start || end > n) {

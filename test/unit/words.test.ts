@@ -33,13 +33,14 @@ const step = () => Promise.resolve();
 
 async function rowsOf(pool: Pool) {
   const options = { probe, pool, layers: ['layers.0.resid_post'] };
-  const environment = { cwd: '.', options, engine, warn: () => undefined, step };
-  const input = await openInput(tiny, environment);
+  const input = 'samples' as const;
+  const environment = { cwd: '.', options, input, engine, warn: () => undefined, step };
+  const opened = await openInput(tiny, environment);
   try {
-    const layer = input.side.layers[0]!;
+    const layer = opened.side.layers[0]!;
     return { n: layer.n, d: layer.d, data: await layer.rows(0, layer.n) };
   } finally {
-    await input.close();
+    await opened.close();
   }
 }
 

@@ -4,7 +4,6 @@ import { Cancelled, UserError } from '../../errors.ts';
 import { Random } from '../random.ts';
 import {
   formulaFixture,
-  gaussian,
   gaussianRows,
   matrixOf,
   model,
@@ -61,7 +60,7 @@ const uniform = (d: number, seed: number) => {
 const manifolds: Record<string, (seed: number) => number[][]> = {
   sphere10(seed) {
     const random = new Random(seed);
-    return matrixOf(n, 11, () => gaussian(random)).map((row) => {
+    return matrixOf(n, 11, () => random.gaussian()).map((row) => {
       const length = Math.hypot(...row);
       return row.map((value) => value / length);
     });

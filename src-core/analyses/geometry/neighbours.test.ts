@@ -1,15 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { checkRows } from '../layers.ts';
 import { Random } from '../random.ts';
-import { cpuEngine, gaussianRows, layer, matrixOf, type Rows } from '../test-support.ts';
+import { context, cpuEngine, gaussianRows, layer, matrixOf, type Rows } from '../test-support.ts';
 import { nearestNeighbours } from './neighbours.ts';
 
 const noStep = () => Promise.resolve();
 
 async function search(rows: Rows, k: number, type: typeof Float32Array | typeof Float64Array) {
   const engine = await cpuEngine();
-  const context = { engine, warn: () => undefined, step: noStep };
-  const checked = await checkRows(layer('x', rows, type), context, 4);
+  const checked = await checkRows(layer('x', rows, type), await context(), 4);
   return nearestNeighbours(engine, checked, k, noStep);
 }
 

@@ -1,5 +1,4 @@
 import { findAnalysis } from '../../analyses/registry.ts';
-import { UserError } from '../../errors.ts';
 import {
   captureDetails,
   captureFlags,
@@ -28,14 +27,13 @@ export const analyze: Command = {
     const { positionals, flags } = invocation;
     const [analysis = '', ...inputs] = positionals;
     const definition = findAnalysis(analysis);
-    if (text(flags['labels']) !== undefined) {
-      throw new UserError('usage', '--labels', `${definition.id} takes no labels`, 'leave it out');
-    }
+    const labels = text(flags['labels']);
     const result = await runWithProgress(invocation, {
       kind: 'analyze',
       analysis: definition.id,
       inputs,
       params: parseSettings(flags['set']),
+      ...(labels === undefined ? {} : { labels }),
       cwd: process.cwd(),
       ...captureOptions(flags),
     });

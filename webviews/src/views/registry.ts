@@ -1,4 +1,7 @@
 import type { View } from '@repscope/core/results/schema.ts';
+import { barcode } from './barcode.ts';
+import { bars } from './bars.ts';
+import { graph } from './graph.ts';
 import { heatmap } from './heatmap.ts';
 import { histogram } from './histogram.ts';
 import { line } from './line.ts';
@@ -11,6 +14,9 @@ const kinds: { [K in View['kind']]: ViewKind<ViewOf<K>> } = {
   line,
   scatter,
   histogram,
+  bars,
+  barcode,
+  graph,
   table,
 };
 
