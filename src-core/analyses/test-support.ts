@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createEngine, type Engine } from '../engine/device-engine.ts';
 import { Matrix } from '../tensor/matrix.ts';
 import { openMatrix } from '../tensor/matrix-file.ts';
-import type { AnalysisContext, Outcome, Side } from './definition.ts';
+import type { AnalysisContext, AnalysisDefinition, Outcome, Side } from './definition.ts';
 import { Random } from './random.ts';
 import { findAnalysis, parseParams } from './registry.ts';
 
@@ -53,15 +53,16 @@ export interface Ran extends Outcome {
   steps: number[];
 }
 
+/** Run an analysis, of the registry or given as it is. */
 export async function run(
-  id: string,
+  analysis: string | AnalysisDefinition,
   sides: readonly Side[],
   params: Record<string, unknown> = {},
   step: () => Promise<void> = () => Promise.resolve(),
 ): Promise<Ran> {
   const warnings: string[] = [];
   const steps: number[] = [];
-  const definition = findAnalysis(id);
+  const definition = typeof analysis === 'string' ? findAnalysis(analysis) : analysis;
   const outcome = await definition.run(
     sides,
     parseParams(definition, params),

@@ -14,7 +14,7 @@ import {
   type NeighbourDistances,
 } from './dimension-estimators.ts';
 import { dimensionViews, type LayerDimension } from './dimension-views.ts';
-import { nearestNeighbours, type Neighbours } from './neighbours.ts';
+import { nearestNeighbours, type Neighbours } from '../neighbours.ts';
 
 const leastSamples = 4;
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { checkRows } from '../layers.ts';
-import { Random } from '../random.ts';
-import { context, cpuEngine, gaussianRows, layer, matrixOf, type Rows } from '../test-support.ts';
+import { checkRows } from './layers.ts';
+import { Random } from './random.ts';
+import { context, cpuEngine, gaussianRows, layer, matrixOf, type Rows } from './test-support.ts';
 import { nearestNeighbours } from './neighbours.ts';
 
 const noStep = () => Promise.resolve();

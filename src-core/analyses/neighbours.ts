@@ -1,8 +1,8 @@
-import type { Engine } from '../../engine/device-engine.ts';
-import { nearest } from '../../engine/kernels.ts';
-import type { Floats } from '../../tensor/matrix.ts';
-import { blocks, type Range } from '../blocks.ts';
-import type { CheckedRows } from '../layers.ts';
+import type { Engine } from '../engine/device-engine.ts';
+import { nearest } from '../engine/kernels.ts';
+import type { Floats } from '../tensor/matrix.ts';
+import { blocks, type Range } from './blocks.ts';
+import type { CheckedRows } from './layers.ts';
 
 /** Multiply-adds of one engine call. */
 const callBudget = 4e8;
