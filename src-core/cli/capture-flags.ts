@@ -1,7 +1,7 @@
 import type { ParseArgsOptionsConfig } from 'node:util';
 import { UserError } from '../errors.ts';
 import type { DeviceChoice } from '../engine/engine.ts';
-import { pools, type CaptureOptions } from '../jobs/messages.ts';
+import { pools, type CaptureOptions, type InputOptions } from '../jobs/messages.ts';
 import { activationFolder, defaultStorage } from '../results/locations.ts';
 import { text, type Invocation } from './command.ts';
 
@@ -41,8 +41,18 @@ function choice<T extends string>(flag: string, value: string, known: readonly T
   );
 }
 
+/** Every `--probe`, in the order given. */
+const probes = (flags: Invocation['flags']): string[] =>
+  Array.isArray(flags['probe']) ? flags['probe'] : [];
+
+/** Several probes are those of the inputs, one for each. */
+export function probeOfEach(flags: Invocation['flags']): { each?: InputOptions[] } {
+  const given = probes(flags);
+  return given.length > 1 ? { each: given.map((probe) => ({ probe })) } : {};
+}
+
 export function captureOptions(flags: Invocation['flags']): CaptureOptions {
-  const [probe, ...others] = Array.isArray(flags['probe']) ? flags['probe'] : [];
+  const [probe] = probes(flags);
   const layers = text(flags['layers'])
     ?.split(',')
     .map((glob) => glob.trim());
@@ -59,7 +69,6 @@ export function captureOptions(flags: Invocation['flags']): CaptureOptions {
   }
   return {
     ...(probe === undefined ? {} : { probe }),
-    ...(probe === undefined || others.length === 0 ? {} : { probes: [probe, ...others] }),
     ...(layers === undefined ? {} : { layers }),
     ...(pool === undefined ? {} : { pool: choice('pool', pool, pools) }),
     ...(device === undefined ? {} : { device: choice('device', device, devices) }),

@@ -10,7 +10,7 @@ import { showResult } from './show-result.ts';
 /** Store a result, print it, and write the report; a result that cannot be stored is still shown. */
 export async function finishRun(result: Result, invocation: Invocation): Promise<void> {
   const { flags, print, note } = invocation;
-  const { run, problem } = store(result);
+  const { run, problem } = storeRun(result);
   if (flags['json'] === true) print(JSON.stringify(result));
   else print(showResult(result));
   const html = text(flags['html']);
@@ -22,7 +22,8 @@ export async function finishRun(result: Result, invocation: Invocation): Promise
   else note(`stored as run ${run.id}`);
 }
 
-function store(result: Result): { run: RunSummary; problem?: string } {
+/** Keep a result; `problem` says why it is not kept, on one line. */
+export function storeRun(result: Result): { run: RunSummary; problem?: string } {
   try {
     const runs = openStore(defaultStorage());
     try {

@@ -10,6 +10,7 @@ import { devices } from './commands/devices.ts';
 import { download } from './commands/download.ts';
 import { inspect } from './commands/inspect.ts';
 import { list } from './commands/list.ts';
+import { run as runRecipe } from './commands/run.ts';
 import { runs, show } from './commands/runs.ts';
 
 const commands: readonly Command[] = [
@@ -19,6 +20,7 @@ const commands: readonly Command[] = [
   capture,
   analyze,
   compare,
+  runRecipe,
   runs,
   show,
   devices,

@@ -1,4 +1,5 @@
 import type { AnalysisDefinition, NamedRows } from '../analyses/definition.ts';
+import { inputCount } from '../analyses/inputs.ts';
 import { parseParams } from '../analyses/registry.ts';
 import type { Engine } from '../engine/device-engine.ts';
 import { UserError } from '../errors.ts';
@@ -18,7 +19,7 @@ const captureShare = 0.6;
 export async function analyze(
   definition: AnalysisDefinition,
   specs: readonly string[],
-  job: CaptureOptions & Pick<AnalyzeJob, 'params' | 'labels' | 'cwd'>,
+  job: CaptureOptions & Pick<AnalyzeJob, 'params' | 'labels' | 'each' | 'cwd'>,
   engine: Engine,
   hooks: JobHooks,
 ): Promise<Result> {
@@ -40,7 +41,7 @@ export async function analyze(
     for (const [index, spec] of specs.entries()) {
       const step = (fraction: number, message: string) =>
         hooks.step((captureShare * (index + fraction)) / specs.length, message);
-      const options = job.probes ? { ...job, probe: job.probes[index] } : job;
+      const options = { ...job, ...job.each?.[index] };
       // Labels are those of the samples that all inputs share, else of the first's.
       const labels = definition.relation === 'sets' && index > 0 ? undefined : job.labels;
       opened.push(
@@ -108,14 +109,6 @@ function checkLabels({ id, labels }: AnalysisDefinition, given: string | undefin
   if (given !== undefined && labels === undefined) {
     throw new UserError('usage', '--labels', `${id} takes no labels`, 'leave it out');
   }
-}
-
-/** Fewest and most inputs, and how to say that. */
-function inputCount({ arity, relation = 'samples' }: AnalysisDefinition): [number, number, string] {
-  if (arity === 1) return [1, 1, 'one input'];
-  if (relation === 'samples') return [1, Infinity, 'one model, or two inputs or more'];
-  if (relation === 'series') return [2, Infinity, 'two inputs or more'];
-  return [2, 2, 'two inputs'];
 }
 
 function checkCount(definition: AnalysisDefinition, specs: readonly string[]): void {

@@ -9,15 +9,16 @@ export const pools = ['mean', 'last', 'cls', 'none', 'word'] as const;
 /** How the tokens of a sample become rows. */
 export type Pool = (typeof pools)[number];
 
-/** What feeds the models and which of their values are kept. */
-export interface CaptureOptions {
+/** What feeds a model and which of its values are kept. */
+export interface InputOptions {
   /** Probe spec; the embedded default where absent. */
   probe?: string;
-  /** One for each input, in place of `probe`, for analyses of different samples. */
-  probes?: string[];
   /** Globs over layer names; the model's default layers where absent. */
   layers?: string[];
   pool?: Pool;
+}
+
+export interface CaptureOptions extends InputOptions {
   device?: DeviceChoice;
   /** Folder of the activation cache; nothing is kept where absent. */
   cacheFolder?: string;
@@ -32,6 +33,8 @@ export interface AnalyzeJob extends CaptureOptions {
   analysis: string;
   /** Model paths, hub ids or matrices (`a.npy`, `b.npz#key`, …), absolute or relative to `cwd`. */
   inputs: string[];
+  /** What differs between inputs, one for each in their order; it goes before the job's own. */
+  each?: InputOptions[];
   params: Record<string, unknown>;
   /** File of labels, one for each sample; those of the probe where absent. */
   labels?: string;
@@ -41,6 +44,7 @@ export interface AnalyzeJob extends CaptureOptions {
 export interface CompareJob extends CaptureOptions {
   kind: 'compare';
   inputs: [string, string];
+  each?: InputOptions[];
   params: Record<string, unknown>;
   cwd: string;
 }

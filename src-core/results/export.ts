@@ -18,7 +18,7 @@ export async function exportResult(
     case 'csv':
       return toCsv(result);
     case 'html':
-      return toHtml(run, result);
+      return exportReport([{ run, result }]);
   }
 }
 
@@ -75,12 +75,22 @@ async function pageAsset(name: string): Promise<string> {
 const escapeHtml = (text: string) =>
   text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
 
-/** One self-contained page: opens from disk, asks the network for nothing. */
-async function toHtml(run: RunSummary, result: Result): Promise<string> {
+/** A run with what the study it belongs to calls it. */
+export interface ReportedRun {
+  run: RunSummary;
+  result: Result;
+  name?: string;
+}
+
+/** Runs as one self-contained page: opens from disk, asks the network for nothing. */
+export async function exportReport(runs: readonly ReportedRun[]): Promise<string> {
   const [script, style] = await Promise.all([pageAsset('report.js'), pageAsset('report.css')]);
   // Inside a script element only "</script" and "<!--" would end or change it.
-  const { title } = knownAnalysis(result.analysis);
-  const data = JSON.stringify({ run, result, title }).replaceAll('<', '\\u003c');
+  const pages = runs.map((page) => ({ ...page, title: knownAnalysis(page.result.analysis).title }));
+  const data = JSON.stringify(pages).replaceAll('<', '\\u003c');
+  const heading = pages.map(({ title, name, run }) =>
+    pages.length > 1 ? (name ?? title) : `${title} · ${run.headline}`,
+  );
   const code = script.replace(/<(?=\/script|!--)/gi, '\\x3c');
   return `<!doctype html>
 <html lang="en">
@@ -88,12 +98,12 @@ async function toHtml(run: RunSummary, result: Result): Promise<string> {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="generator" content="Repscope ${version}">
-<title>${escapeHtml(`${title} · ${run.headline}`)}</title>
+<title>${escapeHtml(heading.join(', '))}</title>
 <style>${style.replaceAll('</style', '<\\/style')}</style>
 </head>
 <body>
 <main id="root"></main>
-<script type="application/json" id="repscope-result">${data}</script>
+<script type="application/json" id="repscope-results">${data}</script>
 <script>${code}</script>
 </body>
 </html>

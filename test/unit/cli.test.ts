@@ -78,7 +78,7 @@ describe('analyze', () => {
     const cka = result.values['cka'] as number[][];
     expect(cka.length).toBe(result.inputs.length);
     cka.forEach((row, index) => expect(row[index]).toBe(1));
-    expect(readFileSync(join(cwd, 'out.html'), 'utf8')).toContain('repscope-result');
+    expect(readFileSync(join(cwd, 'out.html'), 'utf8')).toContain('repscope-results');
 
     const again = await repscope(['analyze', 'cka', mlp, '--json'], { cwd });
     expect((JSON.parse(again.stdout) as typeof result).values).toEqual(result.values);
@@ -251,5 +251,75 @@ describe('bad input', () => {
     expect(status, stderr).toBe(0);
     const { warnings } = resultSchema.parse(JSON.parse(stdout));
     expect(warnings.join()).toMatch(/not kept.*(space|full)/);
+  });
+});
+
+describe('run', () => {
+  const recipe = (cwd: string, text: string) => {
+    const file = join(cwd, 'study.repscope.yaml');
+    writeFileSync(file, text);
+    return file;
+  };
+
+  it('runs the example study: every result stored, one page with all plots', async () => {
+    const cwd = temporaryFolder();
+    const study = readFileSync(join(models, '..', 'study.repscope.yaml'), 'utf8');
+    const file = recipe(cwd, study.replaceAll('models/', models));
+    const { status, stdout, stderr } = await repscope(['run', file, '--json'], { cwd });
+    expect(stderr).toMatch(/quantised: .*\n/);
+    expect(status).toBe(0);
+    const answer = JSON.parse(stdout) as {
+      analyses: { name: string; run: string; result: unknown }[];
+    };
+    expect(answer.analyses.map(({ name }) => name)).toEqual(['seeds', 'quantised', 'spectrum']);
+    const results = answer.analyses.map(({ result }) => resultSchema.parse(result));
+    expect(results[0]!.interval!.bootstrap).toBe(100);
+    const runs = JSON.parse((await repscope(['runs', '--json'], { cwd })).stdout) as {
+      id: string;
+    }[];
+    expect(runs.map(({ id }) => id).sort()).toEqual(answer.analyses.map(({ run }) => run).sort());
+    const page = readFileSync(join(cwd, 'study.html'), 'utf8');
+    const data = /id="repscope-results">(.*?)<\/script>/s.exec(page)![1]!;
+    expect((JSON.parse(data) as { name: string }[]).map(({ name }) => name)).toEqual(
+      answer.analyses.map(({ name }) => name),
+    );
+
+    // Identical to the same analysis by hand.
+    const byHand = await repscope(['analyze', 'spectrum', mlp, '--probe', 'digits', '--json'], {
+      cwd,
+    });
+    expect(resultSchema.parse(JSON.parse(byHand.stdout)).values).toEqual(results[2]!.values);
+  });
+
+  it('goes on after an analysis that fails, and says so at the end', async () => {
+    const cwd = folderWithMatrices();
+    writeJson(cwd, 'short.json', X.slice(0, 3));
+    const file = recipe(
+      cwd,
+      'analyses:\n  - { name: bad, analysis: cka, inputs: [a.json, short.json] }\n  - { analysis: cka, inputs: [a.json, b.json] }\n',
+    );
+    const { status, stdout, stderr } = await repscope(['run', file, '--json'], { cwd });
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/bad: .*short\.json/);
+    expect(stderr.trim().split('\n').at(-1)).toMatch(/1 of 2 analyses failed: bad/);
+    const { analyses } = JSON.parse(stdout) as {
+      analyses: { run: string | null; error?: { where: string }; result?: unknown }[];
+    };
+    expect(analyses[0]).toMatchObject({
+      run: null,
+      error: { what: expect.any(String) as unknown },
+    });
+    expect(resultSchema.parse(analyses[1]!.result).values['cka']).toBeCloseTo(0.5134564895, 9);
+  });
+
+  it.each([
+    ['analyses: [{ analysis: ckaa, inputs: a.npy }]', /study\.repscope\.yaml:1:24: .*ckaa/],
+    ['analyses: [{ analysis: spectrum, inputs: none.npy }]', /none\.npy: no such file/],
+  ])('refuses %j before anything runs', async (text, message) => {
+    const cwd = temporaryFolder();
+    const { status, stderr, stdout } = await repscope(['run', recipe(cwd, text)], { cwd });
+    expect([status, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(message);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
   });
 });

@@ -26,8 +26,8 @@ it('writes a report that no value can break out of', async () => {
   const result = makeResult({ warnings: ['</script><script>alert(1)</script>'] });
   const html = await exportResult(summarize(result), result, 'html');
   expect(html).not.toContain('<script>alert(1)');
-  const data = /id="repscope-result">(.*?)<\/script>/s.exec(html)?.[1];
-  expect(JSON.parse(data!)).toMatchObject({ result: { warnings: result.warnings } });
+  const data = /id="repscope-results">(.*?)<\/script>/s.exec(html)?.[1];
+  expect(JSON.parse(data!)).toMatchObject([{ result: { warnings: result.warnings } }]);
 });
 
 it('sums up profiles and matrices in one line', () => {

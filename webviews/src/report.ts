@@ -2,15 +2,18 @@
 import type { Result, RunSummary } from '@repscope/core/results/schema.ts';
 import './report.css';
 import './shared/base.css';
+import { h } from './shared/dom.ts';
 import { toCsv } from './shared/format.ts';
 import type { Host } from './shared/host.ts';
 import { resultPage } from './shared/result-page.ts';
 import { root } from './shared/root.ts';
 
-interface Report {
+interface Page {
   run: RunSummary;
   result: Result;
   title?: string;
+  /** What the study calls it, where there are several. */
+  name?: string;
 }
 
 /** Saves through the browser's own download. */
@@ -64,11 +67,34 @@ function followSystemColours(): void {
   apply();
 }
 
-const { run, result, title } = JSON.parse(
-  document.getElementById('repscope-result')!.textContent,
-) as Report;
+/** Links to the parts of a study. */
+function contents(pages: readonly Page[]): HTMLElement {
+  return h(
+    'nav',
+    { class: 'contents', 'aria-label': 'Analyses' },
+    h(
+      'ol',
+      {},
+      ...pages.map(({ name, title, run }, at) =>
+        h(
+          'li',
+          {},
+          h('a', { href: `#part-${at}` }, name ?? title ?? run.analysis),
+          ` ${run.headline}`,
+        ),
+      ),
+    ),
+  );
+}
+
+const pages = JSON.parse(document.getElementById('repscope-results')!.textContent) as Page[];
 document.body.classList.add('report');
 followSystemColours();
-root().replaceChildren(
-  resultPage(run, result, title, hostFor(result), new AbortController().signal),
-);
+const articles = pages.map(({ run, result, title, name }, at) => {
+  const heading = pages.length > 1 && name !== undefined ? `${name}: ${title ?? ''}` : title;
+  const { signal } = new AbortController();
+  const article = resultPage(run, result, heading, hostFor(result), signal);
+  article.id = `part-${at}`;
+  return article;
+});
+root().replaceChildren(...(pages.length > 1 ? [contents(pages)] : []), ...articles);

@@ -5,6 +5,7 @@ import {
   captureOptions,
   captureUsage,
   parseSettings,
+  probeOfEach,
 } from '../capture-flags.ts';
 import { text, type Command } from '../command.ts';
 import { finishRun } from '../finish-run.ts';
@@ -36,6 +37,7 @@ export const analyze: Command = {
       ...(labels === undefined ? {} : { labels }),
       cwd: process.cwd(),
       ...captureOptions(flags),
+      ...probeOfEach(flags),
     });
     await finishRun(result, invocation);
   },

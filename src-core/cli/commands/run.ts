@@ -1,0 +1,133 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { UserError } from '../../errors.ts';
+import { checkRecipe, recipeError, type Plan } from '../../recipe/check.ts';
+import { runRecipe, type RecipeOutcome } from '../../recipe/run.ts';
+import { exportReport } from '../../results/export.ts';
+import type { Result, RunSummary } from '../../results/schema.ts';
+import { captureOptions } from '../capture-flags.ts';
+import { text, type Command, type Invocation } from '../command.ts';
+import { storeRun, writeReport } from '../finish-run.ts';
+import { ProgressBar } from '../progress.ts';
+import { showResult } from '../show-result.ts';
+
+/** A finished analysis of the recipe with the run that it is kept as. */
+interface Kept {
+  name: string;
+  run: RunSummary;
+  result: Result;
+}
+
+export const run: Command = {
+  name: 'run',
+  usage:
+    'RECIPE.repscope.yaml [--device auto|cpu|webgpu|cuda] [--memory MIB] [--json] [--html FILE]',
+  summary: 'all analyses of a recipe',
+  details: [
+    'A recipe names models, probes and captures, and lists analyses; paths are relative to its folder.',
+    'With --json one object is printed: {"recipe", "analyses": [{"name", "run", "result" or "error"}]}.',
+    'One analysis that fails does not stop the others; the exit status is then 1.',
+  ].join('\n'),
+  options: {
+    device: { type: 'string' },
+    memory: { type: 'string' },
+    json: { type: 'boolean' },
+    html: { type: 'string' },
+  },
+  arity: [1, 1],
+  async run(invocation) {
+    const { positionals, flags, runner, signal, print, note } = invocation;
+    const file = positionals[0]!;
+    const plan = await readPlan(file);
+    const json = flags['json'] === true;
+    const bar = new ProgressBar();
+    const kept: Kept[] = [];
+    const runs = new Map<string, string>();
+    const outcomes = await runRecipe(plan, {
+      run: (job, onProgress) => runner.run(job, { signal, onProgress }),
+      options: captureOptions(flags),
+      onProgress: bar.update,
+      onOutcome: (outcome) => {
+        bar.clear();
+        if ('error' in outcome) {
+          const { where, what, remedy } = outcome.error;
+          note(`repscope: ${outcome.name}: ${where}: ${what}; ${remedy}`);
+          return;
+        }
+        const { run, problem } = storeRun(outcome.result);
+        kept.push({ name: outcome.name, run, result: outcome.result });
+        if (!json) print(`# ${outcome.name}\n${showResult(outcome.result)}\n`);
+        if (problem === undefined) runs.set(outcome.name, run.id);
+        note(
+          problem === undefined
+            ? `${outcome.name} stored as run ${run.id}`
+            : `repscope: ${outcome.name}: not stored: ${problem}`,
+        );
+      },
+    }).finally(() => bar.clear());
+    const summary = JSON.stringify({
+      recipe: file,
+      analyses: outcomes.map((outcome) => ({ ...outcome, run: runs.get(outcome.name) ?? null })),
+    });
+    if (json) print(summary);
+    await writeFiles(file, plan, kept, summary, invocation);
+    failWhere(file, outcomes);
+  },
+};
+
+async function readPlan(file: string): Promise<Plan> {
+  let content: string;
+  try {
+    content = await readFile(file, 'utf8');
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    throw new UserError(
+      missing ? 'missing' : 'unsupported',
+      file,
+      missing ? 'no such file' : `cannot be read (${String(error)})`,
+      'name a recipe, e.g. study.repscope.yaml',
+      error,
+    );
+  }
+  const { problems, plan } = checkRecipe(content, resolve(file));
+  if (plan) return plan;
+  throw recipeError(file, problems[0]!);
+}
+
+async function writeFiles(
+  recipe: string,
+  { report }: Plan,
+  kept: readonly Kept[],
+  summary: string,
+  { flags, note }: Invocation,
+): Promise<void> {
+  const folder = dirname(resolve(recipe));
+  // A path on the command line is relative to where the user stands.
+  const flag = text(flags['html']);
+  const pages = [
+    ...(report.html === undefined ? [] : [resolve(folder, report.html)]),
+    ...(flag === undefined ? [] : [resolve(flag)]),
+  ];
+  if (kept.length > 0) {
+    for (const page of pages) {
+      await writeReport(page, await exportReport(kept));
+      note(`report written to ${page}`);
+    }
+  }
+  if (report.json !== undefined) {
+    const path = resolve(folder, report.json);
+    await writeReport(path, `${summary}\n`);
+    note(`results written to ${path}`);
+  }
+}
+
+function failWhere(recipe: string, outcomes: readonly RecipeOutcome[]): void {
+  const failed = outcomes.filter((outcome) => 'error' in outcome);
+  if (failed.length === 0) return;
+  throw new UserError(
+    'failed',
+    recipe,
+    `${failed.length} of ${outcomes.length} analyses failed: ${failed.map(({ name }) => name).join(', ')}`,
+    'see the messages above',
+  );
+}
