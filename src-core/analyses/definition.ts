@@ -38,11 +38,11 @@ export interface Side {
   readonly name: string;
   readonly layered: boolean;
   readonly layers: readonly NamedRows[];
-  /** Class of each sample, where the probe or the user says. */
+  /** Class of each row, where the probe or the user says; of each sequence for input `tokens`. */
   readonly labels?: readonly string[];
-  /** Samples of one group (a document, a subject) belong together: never split them. */
+  /** Rows of one group (a document, a subject) belong together, never to be split; as labels. */
   readonly groups?: readonly string[];
-  /** Where rows are tokens: sequence i has the rows from `sequences[i]` up to `sequences[i + 1]`. */
+  /** Where rows are tokens (or words, with --pool word): sequence i has the rows from `sequences[i]` up to `sequences[i + 1]`. */
   readonly sequences?: Uint32Array;
   /** Where the side is a model. */
   readonly model?: Model;

@@ -7,7 +7,7 @@ import { formatBytes } from '../results/format.ts';
 import type { MatrixFile } from '../tensor/matrix-file.ts';
 import { ActivationCache, type ActivationKey } from './activation-cache.ts';
 import { BatchSize } from './batch-size.ts';
-import type { Feed } from '../probes/feed.ts';
+import type { Feed, Schedule } from '../probes/feed.ts';
 import { LayerRows, notKept, RowLayout } from './layer-rows.ts';
 import { poolRows, type PooledRows } from './pooling.ts';
 import { RowFile } from './row-file.ts';
@@ -37,6 +37,11 @@ export type ObservedShape = (number | 'batch' | 'tokens')[];
 export interface Captured {
   /** In the order asked. */
   layers: NamedRows[];
+  /**
+   * Where tokens or words are rows: sample i has the rows from `sequences[i]` up to
+   * `sequences[i + 1]` of every layer that has a row for each.
+   */
+  sequences?: Uint32Array;
   /** Of the layers that were run and not found in the cache. */
   observed: ReadonlyMap<string, ObservedShape>;
   /** What ran the model where that was not the engine's own device. */
@@ -66,8 +71,9 @@ export async function captureLayers(
   request: CaptureRequest,
   environment: CaptureEnvironment,
 ): Promise<Captured> {
-  const { model, layers, feed, pool } = request;
+  const { model, layers, pool } = request;
   const { cacheFolder } = environment;
+  const feed = prepareOnce(request.feed);
   const cache = cacheFolder === undefined ? undefined : new ActivationCache(cacheFolder);
   await environment.step(0, `Reading ${model.outline.name}`);
   const fingerprint = cache ? await readFingerprint(model, environment, cache) : '';
@@ -93,11 +99,12 @@ export async function captureLayers(
     for (const layer of layers) await find(layer);
     const missing = layers.filter((layer) => !found.has(layer));
     if (missing.length > 0) {
-      const run = new CaptureRun({ ...request, layers: missing }, environment, cache, keyOf);
-      const rowsOf = await run.finish();
+      const asked = { ...request, feed, layers: missing };
+      const run = new CaptureRun(asked, environment, cache, keyOf);
+      const finished = await run.finish();
       runtime = run.runtime;
       observed = run.observed;
-      for (const [layer, rows] of rowsOf) {
+      for (const [layer, rows] of finished) {
         const inMemory = await rows.finish();
         if (inMemory) found.set(layer, named(layer, inMemory));
         else await find(layer);
@@ -112,8 +119,11 @@ export async function captureLayers(
       }
       await cache?.makeRoom(environment.cacheLimit);
     }
+    const sequences =
+      pool === 'none' || pool === 'word' ? await rowsOf(feed, environment) : undefined;
     return {
       layers: layers.map((layer) => found.get(layer)!),
+      ...(sequences ? { sequences } : {}),
       observed,
       ...(runtime === undefined ? {} : { runtime }),
       close,
@@ -132,6 +142,23 @@ function readFingerprint(
   const { name } = model.outline;
   const progress = (part: number) => step(0, `Reading ${name}: ${Math.round(100 * part)}%`);
   return model.fingerprint({ memory: cache.fingerprints, progress });
+}
+
+/** The feed, whose samples are made ready only once however often that is asked for. */
+function prepareOnce(feed: Feed): Feed {
+  if (!feed.prepare) return feed;
+  let schedule: Promise<Schedule> | undefined;
+  return { ...feed, prepare: (step) => (schedule ??= feed.prepare!(step)) };
+}
+
+/** Where the rows of each sample begin, and where the last one's end. */
+async function rowsOf(feed: Feed, { step }: CaptureEnvironment): Promise<Uint32Array | undefined> {
+  const schedule = await feed.prepare?.(() => step(0, 'Counting tokens'));
+  if (!schedule) return undefined;
+  const counts = schedule.words ?? schedule.lengths;
+  const starts = new Uint32Array(counts.length + 1);
+  counts.forEach((count, sample) => (starts[sample + 1] = starts[sample]! + count));
+  return starts;
 }
 
 /** A view of `rows` under the layer's name (the reader's own label is the cache file). */
