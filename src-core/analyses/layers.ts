@@ -127,49 +127,85 @@ function nonFinite(label: string, block: Floats, d: number, start: number): User
 export interface LayerPair {
   rows: readonly NamedRows[];
   columns: readonly NamedRows[];
-  /** True where one side is compared with itself. */
+  /** True where one list is compared with itself. */
   self: boolean;
   /** True where values are a matrix rather than one number. */
   layered: boolean;
+  /** More than two sides are one list compared with itself: the side of each of its layers. */
+  sideOf?: readonly number[];
 }
 
 /**
- * The sides of a two-sided measure; one layered side alone is compared with itself.
+ * The sides of a two-sided measure; one layered side alone is compared with itself, and of more
+ * than two each with each.
  * @throws UserError `usage` where a matrix has no partner, `wrong-shape` where samples do not pair.
  */
-export function pairSides([a, b]: readonly Side[]): LayerPair {
-  if (a === undefined) {
+export function pairSides(sides: readonly Side[]): LayerPair {
+  const [first, second] = sides;
+  if (first === undefined) {
     throw new UserError('usage', 'inputs', 'none given', 'give one model or two inputs');
   }
-  if (b === undefined && !a.layered) {
+  if (second === undefined && !first.layered) {
     throw new UserError(
       'usage',
-      a.name,
+      first.name,
       'has no other matrix to compare with',
       'give two matrices',
     );
   }
-  const rows = a.layers;
-  const columns = (b ?? a).layers;
-  const reference = rows[0];
-  for (const other of [...rows, ...columns]) {
-    if (reference !== undefined && other.n !== reference.n) {
-      throw new UserError(
-        'wrong-shape',
-        `${describe(a, reference)} and ${describe(columns.includes(other) ? (b ?? a) : a, other)}`,
-        `have ${reference.n} and ${other.n} rows, and rows must be the same samples`,
-        'give both the same samples in the same order',
-      );
-    }
+  checkPaired(sides);
+  const layered = sides.some((side) => side.layered);
+  if (second !== undefined && sides.length === 2) {
+    return { rows: first.layers, columns: second.layers, self: false, layered };
   }
-  return { rows, columns, self: b === undefined, layered: a.layered || (b?.layered ?? false) };
+  const all = sides.flatMap((side) => side.layers);
+  if (second === undefined) return { rows: all, columns: all, self: true, layered };
+  const sideOf = sides.flatMap((side, index) => side.layers.map(() => index));
+  return { rows: all, columns: all, self: true, layered: true, sideOf };
 }
 
-const describe = (side: Side, rows: NamedRows) =>
-  side.layered ? `${side.name} ${rows.label}` : rows.label;
+function checkPaired(sides: readonly Side[]): void {
+  const [reference, ...others] = sides.flatMap((side) =>
+    side.layers.map((layer) => ({ n: layer.n, name: fullLabel(side, layer) })),
+  );
+  const odd = others.find(({ n }) => n !== reference!.n);
+  if (odd === undefined) return;
+  throw new UserError(
+    'wrong-shape',
+    `${reference!.name} and ${odd.name}`,
+    `have ${reference!.n} and ${odd.n} rows, and rows must be the same samples`,
+    'give both the same samples in the same order',
+  );
+}
+
+/** The label of a layer among those of several models, which may share their layers' names. */
+export const fullLabel = (side: Side, { label }: { label: string }): string =>
+  side.layered ? `${side.name} ${label}` : label;
+
+/**
+ * Read every layer of a pair once; see {@link checkRows}. Where there are several sides, labels
+ * say which model a layer is of.
+ */
+export async function checkPair(
+  { rows, columns, self, sideOf }: LayerPair,
+  sides: readonly Side[],
+  context: AnalysisContext,
+  least: number,
+): Promise<{ rows: CheckedRows[]; columns: CheckedRows[] }> {
+  const check = async (layers: readonly NamedRows[], sideAt: (index: number) => Side) => {
+    const checked: CheckedRows[] = [];
+    for (const [index, layer] of layers.entries()) {
+      const label = sides.length > 1 ? fullLabel(sideAt(index), layer) : layer.label;
+      checked.push({ ...(await checkRows(layer, context, least)), label });
+    }
+    return checked;
+  };
+  const first = await check(rows, (index) => sides[sideOf?.[index] ?? 0]!);
+  return { rows: first, columns: self ? first : await check(columns, () => sides[1]!) };
+}
 
 /** A matrix of layer pairs as it is reported: one number where neither side is layered. */
-export function pairValue<T>(pair: LayerPair, matrix: T[][]): T | T[][] {
+export function pairValue<T>(pair: { layered: boolean }, matrix: T[][]): T | T[][] {
   return pair.layered ? matrix : matrix[0]![0]!;
 }
 

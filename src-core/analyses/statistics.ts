@@ -38,11 +38,14 @@ export function percentileInterval(draws: Numbers): { low: Real; high: Real } {
   return { low: quantile(sorted, tail), high: quantile(sorted, 1 - tail) };
 }
 
-/** Mean and spread of a null distribution, and the share of it that reaches `observed`. */
-export function nullSummary(draws: Numbers, observed: Real) {
+/**
+ * Mean and spread of a null distribution, and the share of it that is as alike as `observed`:
+ * draws that reach it, or, of a distance, draws that are no larger.
+ */
+export function nullSummary(draws: Numbers, observed: Real, distance = false) {
   if (observed === null) return { mean: null, sd: null, p: null };
   let reached = 0;
-  for (const draw of draws) if (draw >= observed) reached++;
+  for (const draw of draws) if (distance ? draw <= observed : draw >= observed) reached++;
   return {
     mean: real(mean(draws)),
     sd: real(deviation(draws)),

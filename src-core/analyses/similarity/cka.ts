@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import type { AnalysisContext, AnalysisDefinition, Side } from '../definition.ts';
-import { checkRows, pairSides, pairValue, type CheckedRows, type LayerPair } from '../layers.ts';
+import type { AnalysisContext, AnalysisDefinition } from '../definition.ts';
+import { checkPair, pairSides, type CheckedRows } from '../layers.ts';
 import { bootstrap, permutations, seed } from '../parameters.ts';
-import { intervalLevel, nullSummary, percentileInterval, real } from '../statistics.ts';
+import { real } from '../statistics.ts';
 import { warnConstantUnits } from '../warnings.ts';
-import { ckaViews } from './cka-views.ts';
 import { hsicTerms, leastSamples, planPairs } from './hsic-terms.ts';
+import { reportPairs } from './pair-report.ts';
 
 const params = z.object({
   kernel: z.enum(['linear', 'rbf']).default('linear').describe('Kernel between samples'),
@@ -61,8 +61,7 @@ Interval: 2.5 % and 97.5 % percentiles over resamples of the samples with replac
 
   async run(sides, settings, context) {
     const pair = pairSides(sides);
-    const rows = await checkAll(pair.rows, sides[0]!, pair, context);
-    const columns = pair.self ? rows : await checkAll(pair.columns, sides[1]!, pair, context);
+    const { rows, columns } = await checkPair(pair, sides, context, leastSamples);
     const layers = pair.self ? rows : [...rows, ...columns];
     const plan = planPairs(rows.length, columns.length, pair.self);
     warnOf(rows, columns, settings, context);
@@ -81,71 +80,30 @@ Interval: 2.5 % and 97.5 % percentiles over resamples of the samples with replac
       if (!(own > 0 && others > 0)) return NaN;
       return i === j ? 1 : of(target) / Math.sqrt(own * others);
     };
-    const observed = plan.targets.map((_, target) =>
-      real(ratio(target, (index) => terms.observed[index]!)),
-    );
-    const nulls =
-      settings.permutations > 0 &&
-      plan.targets.map(([i, j], target) => {
-        const own = terms.observed[plan.indexOf(i, i)]!;
-        const norm = Math.sqrt(own * terms.observed[plan.indexOf(j, j)]!);
-        const draws = terms.permuted[target]!.map((draw) => draw / norm);
-        return nullSummary(draws, observed[target]!);
-      });
-    const intervals =
-      settings.bootstrap > 0 &&
-      plan.targets.map((_, target) =>
-        percentileInterval(
-          Array.from({ length: settings.bootstrap }, (_, draw) =>
-            ratio(target, (index) => terms.resampled[index]![draw]!),
-          ),
-        ),
+    const permuted = (target: number) => {
+      const [i, j] = plan.targets[target]!;
+      const own = terms.observed[plan.indexOf(i, i)]!;
+      const norm = Math.sqrt(own * terms.observed[plan.indexOf(j, j)]!);
+      return terms.permuted[target]!.map((draw) => draw / norm);
+    };
+    const resampled = (target: number) =>
+      Float64Array.from({ length: settings.bootstrap }, (_, draw) =>
+        ratio(target, (index) => terms.resampled[index]![draw]!),
       );
-    const reported = <T>(cell: (target: number) => T) => pairValue(pair, matrixOf(cell));
+    const cells = {
+      values: matrixOf((target) => ({
+        cka: real(ratio(target, (index) => terms.observed[index]!)),
+      })),
+      ...(settings.permutations > 0 && { permuted: matrixOf(permuted) }),
+      ...(settings.bootstrap > 0 && { resampled: matrixOf(resampled) }),
+    };
     return {
-      values: { cka: reported((target) => observed[target]!) },
+      ...reportPairs(pair, sides, cells, { key: 'cka', name: 'CKA', range: [0, 1] }),
       estimator: `cka.${settings.kernel}.${settings.estimator}${terms.batches > 0 ? '.minibatch' : ''}`,
       preprocessing: preprocessing(settings),
-      ...(nulls && {
-        null: {
-          mean: reported((target) => nulls[target]!.mean),
-          sd: reported((target) => nulls[target]!.sd),
-          p: reported((target) => nulls[target]!.p),
-          permutations: settings.permutations,
-        },
-      }),
-      ...(intervals && {
-        interval: {
-          low: reported((target) => intervals[target]!.low),
-          high: reported((target) => intervals[target]!.high),
-          level: intervalLevel,
-          bootstrap: settings.bootstrap,
-        },
-      }),
-      views: ckaViews(pair, sides, {
-        values: matrixOf((target) => observed[target]!),
-        ...(nulls && { nulls: matrixOf((target) => nulls[target]!) }),
-        ...(intervals && { intervals: matrixOf((target) => intervals[target]!) }),
-      }),
     };
   },
 };
-
-async function checkAll(
-  layers: LayerPair['rows'],
-  side: Side,
-  { self }: LayerPair,
-  context: AnalysisContext,
-) {
-  const checked: CheckedRows[] = [];
-  for (const layer of layers) {
-    const rows = await checkRows(layer, context, leastSamples);
-    // Two models may have layers of one name: warnings then say whose.
-    const label = side.layered && !self ? `${side.name} ${rows.label}` : rows.label;
-    checked.push({ ...rows, label });
-  }
-  return checked;
-}
 
 function preprocessing({ kernel, bandwidth }: Params): string {
   if (kernel === 'linear') return 'columns centred';

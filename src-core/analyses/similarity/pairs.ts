@@ -1,0 +1,262 @@
+import type { ResultValue, View } from '../../results/schema.ts';
+import { blocks, type Range } from '../blocks.ts';
+import type { AnalysisContext, NamedRows, Outcome, Side } from '../definition.ts';
+import { checkPair, pairSides, type CheckedRows } from '../layers.ts';
+import { requireMemory } from '../memory.ts';
+import { Random } from '../random.ts';
+import { real } from '../statistics.ts';
+import { warnConstantUnits } from '../warnings.ts';
+import { reportPairs, type PairCells } from './pair-report.ts';
+import type { PairLook } from './pair-views.ts';
+
+/** Report how much of a piece of work is done (0–1), and let messages in. */
+export type Step = (fraction: number) => Promise<void>;
+
+export type Values = Record<string, ResultValue>;
+
+/**
+ * A measure of two representations of the same samples. `L` is what it keeps of a layer: every
+ * layer is prepared once and compared with every other, as far as memory allows to keep them.
+ */
+export interface PairMeasure<L> extends PairLook {
+  /** Samples that it needs. */
+  leastSamples: number;
+  /** Bytes of a prepared layer. */
+  bytes(rows: CheckedRows): number;
+  /** @param layer the same rows as they were given, for the shape of a sample. */
+  prepare(rows: CheckedRows, layer: NamedRows, step: Step): Promise<L> | L;
+  /** All values of a pair; NaN where there is none. */
+  compare(a: L, b: L, step: Step): Promise<Values> | Values;
+  /** The main value alone, for null and interval, where that takes less. */
+  score?(a: L, b: L): Promise<number> | number;
+  /** Values of (b, a) from those of (a, b); the same where absent. */
+  mirror?(values: Values): Values;
+  /** True where (b, a) has values of its own. */
+  directed?: boolean;
+  /** The layer with its samples reordered: sample i becomes the one that was `order[i]`. */
+  permute?(b: L, order: Int32Array): Promise<L> | L;
+  /** The layer over samples drawn with replacement. */
+  resample?(a: L, samples: Int32Array): Promise<L> | L;
+  /** What else to show of two matrices. */
+  views?(a: L, b: L, labels: readonly [string, string]): View[];
+}
+
+export interface DrawSettings {
+  permutations?: number;
+  bootstrap?: number;
+  seed?: number;
+}
+
+/**
+ * Compare every two layers, with a permutation null (the samples of the second are reordered) and
+ * an interval over resampled samples where asked for. Draws are the same for all pairs.
+ * @throws UserError `memory` where not even two prepared layers fit.
+ */
+export async function comparePairs<L>(
+  sides: readonly Side[],
+  measure: PairMeasure<L>,
+  { permutations = 0, bootstrap = 0, seed = 0 }: DrawSettings,
+  context: AnalysisContext,
+): Promise<Pick<Outcome, 'values' | 'null' | 'interval' | 'views'>> {
+  const pair = pairSides(sides);
+  const checked = await checkPair(pair, sides, context, measure.leastSamples);
+  warnConstantUnits([...new Set([...checked.rows, ...checked.columns])], context);
+  const draws = { permutations, bootstrap, n: checked.rows[0]!.n, seed };
+  const mirrored = pair.self && !measure.directed;
+  const size = layersPerBlock(checked, measure, permutations + bootstrap > 0, context);
+  const cells = emptyCells(checked.rows.length, checked.columns.length, draws);
+  const plan = [...blocks(checked.rows.length, size)].map((range) => ({
+    range,
+    others: [...blocks(checked.columns.length, size, mirrored ? range[0] : 0)],
+  }));
+  const work = new Work(context);
+  const prepare = async ([from, to]: Range, list: 'rows' | 'columns') => {
+    const prepared: Prepared<L>[] = [];
+    for (let at = from; at < to; at++) {
+      const rows = checked[list][at]!;
+      const step = work.part(`Reading ${rows.label}`);
+      prepared.push({ at, layer: await measure.prepare(rows, pair[list][at]!, step) });
+      await work.finish();
+    }
+    return prepared;
+  };
+  const isSame = (a: Range, b: Range) => pair.self && a[0] === b[0];
+  for (const { range, others } of plan) {
+    work.expect(length(range));
+    for (const other of others) {
+      work.expect(isSame(range, other) ? 0 : length(other));
+      work.expect(pairsOf(range, other, mirrored) * (1 + permutations + bootstrap));
+    }
+  }
+  let views: View[] = [];
+  for (const { range, others } of plan) {
+    const rows = await prepare(range, 'rows');
+    for (const other of others) {
+      const columns = isSame(range, other) ? rows : await prepare(other, 'columns');
+      await compareBlock({ rows, columns, mirrored }, measure, draws, cells, work);
+      if (!pair.layered && measure.views) {
+        const labels = [checked.rows[0]!.label, checked.columns[0]!.label] as const;
+        views = measure.views(rows[0]!.layer, columns[0]!.layer, labels);
+      }
+    }
+  }
+  const report = reportPairs(pair, sides, cells, measure, { recentre: true });
+  return { ...report, views: [...report.views, ...views] };
+}
+
+const length = ([from, to]: Range) => to - from;
+
+/** Pairs of a block; of a mirrored one on the diagonal those with a ≤ b. */
+const pairsOf = (rows: Range, columns: Range, mirrored: boolean) =>
+  mirrored && rows[0] === columns[0]
+    ? (length(rows) * (length(rows) + 1)) / 2
+    : length(rows) * length(columns);
+
+interface Prepared<L> {
+  at: number;
+  layer: L;
+}
+
+interface Draws {
+  permutations: number;
+  bootstrap: number;
+  n: number;
+  seed: number;
+}
+
+interface Block<L> {
+  rows: readonly Prepared<L>[];
+  columns: readonly Prepared<L>[];
+  mirrored: boolean;
+}
+
+async function compareBlock<L>(
+  { rows, columns, mirrored }: Block<L>,
+  measure: PairMeasure<L>,
+  draws: Draws,
+  cells: PairCells,
+  work: Work,
+): Promise<void> {
+  const pairs = columns.flatMap((b) =>
+    rows.filter((a) => !mirrored || a.at <= b.at).map((a) => [a, b] as const),
+  );
+  for (const [a, b] of pairs) {
+    const step = work.part('Comparing layers');
+    const values = finite(await measure.compare(a.layer, b.layer, step));
+    cells.values[a.at]![b.at] = values;
+    if (mirrored && a.at !== b.at) {
+      cells.values[b.at]![a.at] = measure.mirror?.(values) ?? values;
+    }
+    await work.finish();
+  }
+  const score = async (a: L, b: L): Promise<number> => {
+    if (measure.score) return measure.score(a, b);
+    const values = await measure.compare(a, b, () => Promise.resolve());
+    return values[measure.key] as number;
+  };
+  const keep = async (into: Float64Array[][], draw: number, a: Prepared<L>, b: Prepared<L>) => {
+    const value = await score(a.layer, b.layer);
+    into[a.at]![b.at]![draw] = value;
+    if (mirrored) into[b.at]![a.at]![draw] = value;
+    await work.finish();
+  };
+  const order = new Random(draws.seed);
+  for (let draw = 0; draw < draws.permutations; draw++) {
+    const permutation = order.permutation(draws.n);
+    for (const column of columns) {
+      const moved = await measure.permute!(column.layer, permutation);
+      for (const [a, b] of pairs) {
+        if (b === column) await keep(cells.permuted!, draw, a, { at: b.at, layer: moved });
+      }
+    }
+  }
+  const sampling = new Random(draws.seed + 2 ** 32);
+  for (let draw = 0; draw < draws.bootstrap; draw++) {
+    const samples = Int32Array.from({ length: draws.n }, () => sampling.below(draws.n));
+    const drawn = new Map<L, L>();
+    for (const { layer } of new Set([...rows, ...columns])) {
+      drawn.set(layer, await measure.resample!(layer, samples));
+      await work.pause();
+    }
+    for (const [a, b] of pairs) {
+      const [first, second] = [a, b].map(({ at, layer }) => ({ at, layer: drawn.get(layer)! }));
+      await keep(cells.resampled!, draw, first!, second!);
+    }
+  }
+}
+
+function emptyCells(rows: number, columns: number, { permutations, bootstrap }: Draws): PairCells {
+  const draws = (count: number) =>
+    Array.from({ length: rows }, () =>
+      Array.from({ length: columns }, () => new Float64Array(count)),
+    );
+  return {
+    values: Array.from({ length: rows }, () => new Array<Values>(columns)),
+    ...(permutations > 0 && { permuted: draws(permutations) }),
+    ...(bootstrap > 0 && { resampled: draws(bootstrap) }),
+  };
+}
+
+type Checked = Record<'rows' | 'columns', readonly CheckedRows[]>;
+
+/** How many layers of each list are kept prepared at a time; draws take as many again. */
+function layersPerBlock<L>(
+  { rows, columns }: Checked,
+  measure: PairMeasure<L>,
+  drawing: boolean,
+  context: AnalysisContext,
+): number {
+  const all = [...new Set([...rows, ...columns])];
+  const bytes = all.map((layer) => measure.bytes(layer)).sort((a, b) => b - a);
+  const copies = drawing ? 2 : 1;
+  const needed = copies * (bytes[0]! + (bytes[1] ?? bytes[0]!));
+  requireMemory(context, needed, `two layers of ${rows[0]!.n} samples`, 'use fewer samples');
+  const whole = copies * bytes.reduce((sum, size) => sum + size, 0);
+  if (whole <= context.memoryLimit) return Math.max(rows.length, columns.length);
+  return Math.max(1, Math.floor(context.memoryLimit / (copies * 2 * bytes[0]!)));
+}
+
+const finite = (values: Values): Values =>
+  Object.fromEntries(
+    Object.entries(values).map(([key, value]) => [
+      key,
+      typeof value === 'number' ? real(value) : value,
+    ]),
+  );
+
+/** Progress over layers prepared, pairs compared, and draws of them, each of which is one piece. */
+class Work {
+  readonly #context: AnalysisContext;
+  #pieces = 0;
+  #done = 0;
+  #message = '';
+
+  constructor(context: AnalysisContext) {
+    this.#context = context;
+  }
+
+  /** There will be so many more pieces. */
+  expect(pieces: number): void {
+    this.#pieces += pieces;
+  }
+
+  /** Steps of the piece that begins. */
+  part(message: string): Step {
+    this.#message = message;
+    return (fraction) => this.#step(fraction);
+  }
+
+  /** The piece is done. */
+  finish(): Promise<void> {
+    this.#done++;
+    return this.#step(0);
+  }
+
+  pause(): Promise<void> {
+    return this.#step(0);
+  }
+
+  #step(fraction: number): Promise<void> {
+    return this.#context.step((this.#done + fraction) / this.#pieces, this.#message);
+  }
+}
