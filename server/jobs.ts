@@ -42,7 +42,7 @@ export class Jobs {
 
   /** @throws UserError `usage`, `untrusted` or what the analysis throws; Cancelled */
   async analyze(params: AnalyzeParams, token: CancellationToken): Promise<RunAnswer> {
-    const { analysis, inputs } = params;
+    const { analysis, inputs, each, labels } = params;
     const definition = findAnalysis(analysis);
     parseParams(definition, params.params ?? {});
     const title = `${definition.title}: ${inputs.map(modelName).join(', ')}`;
@@ -50,6 +50,8 @@ export class Jobs {
       kind: 'analyze',
       analysis,
       inputs,
+      ...(each ? { each } : {}),
+      ...(labels === undefined ? {} : { labels }),
       params: params.params ?? {},
       cwd,
       ...options(params),

@@ -1,5 +1,10 @@
 import type { DeviceChoice } from '@repscope/core/engine/engine.ts';
-import { pools, type CaptureOptions, type Pool } from '@repscope/core/jobs/messages.ts';
+import {
+  pools,
+  type CaptureOptions,
+  type InputOptions,
+  type Pool,
+} from '@repscope/core/jobs/messages.ts';
 import type {
   AnalyzeParams,
   CompareParams,
@@ -22,9 +27,9 @@ function check(holds: boolean, method: string, what: string, remedy: string): as
   if (!holds) throw usage(method, what, remedy);
 }
 
-function captureOptions(sent: Record<string, unknown>, method: string): CaptureOptions {
-  const { probe, layers, pool, device, memoryLimit } = sent;
-  const options: CaptureOptions = {};
+function inputOptions(sent: Record<string, unknown>, method: string): InputOptions {
+  const { probe, layers, pool } = sent;
+  const options: InputOptions = {};
   if (probe !== undefined) {
     check(typeof probe === 'string', method, 'probe is not a string', 'send a probe spec, or none');
     options.probe = probe;
@@ -37,6 +42,12 @@ function captureOptions(sent: Record<string, unknown>, method: string): CaptureO
     check(knownPools.includes(pool), method, 'unknown pool', `send one of ${pools.join(', ')}`);
     options.pool = pool as Pool;
   }
+  return options;
+}
+
+function captureOptions(sent: Record<string, unknown>, method: string): CaptureOptions {
+  const { device, memoryLimit } = sent;
+  const options: CaptureOptions = inputOptions(sent, method);
   if (device !== undefined) {
     check(devices.includes(device), method, 'unknown device', 'send auto, cpu, webgpu or cuda');
     options.device = device as DeviceChoice;
@@ -75,11 +86,21 @@ function progressToken(
 /** @throws UserError `usage` */
 export function parseAnalyze(sent: unknown, method: string): AnalyzeParams {
   check(isRecord(sent), method, 'no parameters', 'send { analysis, inputs }');
-  const { analysis, inputs } = sent;
+  const { analysis, inputs, each, labels } = sent;
   check(typeof analysis === 'string', method, 'no analysis named', 'send the id of an analysis');
   const named = isStrings(inputs) && inputs.length > 0;
   check(named, method, 'no inputs named', 'send a list of model paths');
-  return { ...shared(sent, method), analysis, inputs };
+  const several = each === undefined || (Array.isArray(each) && each.every(isRecord));
+  check(several, method, 'each is not a list of options', 'send options for each input, or none');
+  const labelled = labels === undefined || typeof labels === 'string';
+  check(labelled, method, 'labels is not a string', 'send a file of labels, or none');
+  return {
+    ...shared(sent, method),
+    analysis,
+    inputs,
+    ...(each ? { each: each.map((options) => inputOptions(options, method)) } : {}),
+    ...(labels === undefined ? {} : { labels }),
+  };
 }
 
 /** @throws UserError `usage` */

@@ -10,7 +10,7 @@ import {
 import * as vscode from 'vscode';
 import { baseName } from '@repscope/core/results/format.ts';
 import type { Services } from '../services.ts';
-import { pickModel } from './pick-model.ts';
+import { pickDataFile, pickModel } from './pick-model.ts';
 import { pickOptions } from './pick-options.ts';
 
 /** Asks what to run on which model, runs it, and shows the result. */
@@ -23,13 +23,19 @@ export async function analyzeModel(services: Services, given?: string): Promise<
   if (!analysis) return;
   const options = await pickOptions(analysis, {
     outline: () => models.outline(path),
-    secondModel: () =>
-      pickModel(models, title, vscode.l10n.t('Model to compare {0} with', baseName(path)), path),
+    otherModel: () =>
+      pickModel(
+        models,
+        title,
+        vscode.l10n.t('Model to go with {0}', baseName(path)),
+        // Two sets of samples may go through one model.
+        analysis.relation === 'sets' ? undefined : path,
+      ),
+    file: pickDataFile,
   });
   if (!options) return;
-  const { params, layers, second } = options;
-  const inputs = second === undefined ? [path] : [path, second];
-  const request = { analysis: analysis.id, inputs, params, ...(layers ? { layers } : {}) };
+  const { others, ...rest } = options;
+  const request = { analysis: analysis.id, inputs: [path, ...others], ...rest };
   await runAnalysis(services, request, analysis.title);
 }
 
@@ -73,18 +79,28 @@ export async function runComparison(
   return answer;
 }
 
-async function pickAnalysis(
-  analyses: Promise<AnalysisInfo[]>,
-  model: string,
-): Promise<AnalysisInfo | undefined> {
-  const items = analyses.then((all) =>
-    all.map((analysis) => ({
+type AnalysisItem = vscode.QuickPickItem & { analysis?: AnalysisInfo };
+
+/** Analyses under the names of their families. */
+function analysisItems(analyses: readonly AnalysisInfo[]): AnalysisItem[] {
+  return analyses.flatMap((analysis, at): AnalysisItem[] => [
+    ...(analysis.family === analyses[at - 1]?.family
+      ? []
+      : [{ label: analysis.family, kind: vscode.QuickPickItemKind.Separator }]),
+    {
       label: analysis.title,
       description: analysis.id,
       detail: analysis.summary,
       analysis,
-    })),
-  );
+    },
+  ]);
+}
+
+async function pickAnalysis(
+  analyses: Promise<AnalysisInfo[]>,
+  model: string,
+): Promise<AnalysisInfo | undefined> {
+  const items = analyses.then((all) => analysisItems(all));
   const picked = await vscode.window.showQuickPick(items, {
     title: vscode.l10n.t('Analyze {0}', model),
     placeHolder: vscode.l10n.t('Analysis to run'),

@@ -80,3 +80,17 @@ async function openDialog(kind: 'files' | 'folders'): Promise<string | undefined
     })) ?? [];
   return chosen?.fsPath;
 }
+
+/** Asks for a matrix or a list of labels from the disk. */
+export async function pickDataFile(title: string): Promise<string | undefined> {
+  const [chosen] =
+    (await vscode.window.showOpenDialog({
+      title,
+      openLabel: vscode.l10n.t('Choose'),
+      filters: {
+        [vscode.l10n.t('Data')]: ['npy', 'npz', 'json', 'csv', 'txt', 'safetensors'],
+        '*': ['*'],
+      },
+    })) ?? [];
+  return chosen?.fsPath;
+}

@@ -10,29 +10,36 @@ export interface Options {
   params: Record<string, unknown>;
   /** Names of the chosen layers; the model's default layers where absent. */
   layers?: string[];
-  /** The other model, where the analysis takes two. */
-  second?: string;
+  /** The inputs after the first, where the analysis takes more. */
+  others: string[];
+  /** A file of labels; those of the probe where absent. */
+  labels?: string;
 }
 
 /** What the inner steps ask for. */
 interface Sources {
   outline: () => Promise<ModelOutline>;
-  secondModel: () => Promise<string | undefined>;
+  otherModel: () => Promise<string | undefined>;
+  /** A matrix or a list of labels from the disk. */
+  file: (title: string) => Promise<string | undefined>;
 }
 
 type OptionItem = vscode.QuickPickItem & { act: () => Promise<'run' | 'again'> };
 
 /**
- * Offers to run with the defaults, or to change parameters and layers first. Leaving an inner step
- * comes back here; leaving this one leaves the command.
+ * Offers to run with the defaults, or to change parameters, layers and other inputs first. Leaving
+ * an inner step comes back here; leaving this one leaves the command.
  */
 export async function pickOptions(
   analysis: AnalysisInfo,
-  { outline, secondModel }: Sources,
+  sources: Sources,
 ): Promise<Options | undefined> {
   const values = new Map<string, unknown>();
+  const others: string[] = [];
   let layers: string[] | undefined;
-  let second: string | undefined;
+  let labels: string | undefined;
+  // What an analysis of two cannot do without; a model's layers may be compared with one another.
+  const needsOther = analysis.arity === 2 && (analysis.relation ?? 'samples') !== 'samples';
 
   const editParameters = async (): Promise<'again'> => {
     for (const [index, info] of analysis.params.entries()) {
@@ -44,24 +51,42 @@ export async function pickOptions(
     return 'again';
   };
   const editLayers = async (): Promise<'again'> => {
-    const chosen = await pickLayers(analysis, await outline(), layers);
+    const chosen = await pickLayers(analysis, await sources.outline(), layers);
     if (chosen !== undefined) layers = chosen.length > 0 ? chosen : undefined;
     return 'again';
   };
-
-  const chooseSecond = async (): Promise<'again'> => {
-    second = (await secondModel()) ?? second;
+  const chooseOther = async (): Promise<'again'> => {
+    const chosen =
+      analysis.relation === 'reference'
+        ? await sources.file(otherTexts(analysis).choose)
+        : await sources.otherModel();
+    if (chosen === undefined) return 'again';
+    if (!takesMany(analysis)) others.length = 0;
+    others.push(chosen);
     return 'again';
+  };
+  const chooseLabels = async (): Promise<'again'> => {
+    labels = (await sources.file(vscode.l10n.t('Labels, one for each sample'))) ?? labels;
+    return 'again';
+  };
+  const run = async (): Promise<'run' | 'again'> => {
+    if (needsOther && others.length === 0) await chooseOther();
+    return needsOther && others.length === 0 ? 'again' : 'run';
   };
 
   for (;;) {
     const params = changedParameters(analysis, values);
-    const changed = Object.keys(params).length > 0 || layers !== undefined || second !== undefined;
+    const changed =
+      Object.keys(params).length > 0 ||
+      layers !== undefined ||
+      labels !== undefined ||
+      others.length > 0;
+    const texts = otherTexts(analysis);
     const items: OptionItem[] = [
       {
         label: changed ? vscode.l10n.t('$(play) Run') : vscode.l10n.t('$(play) Run with defaults'),
         description: describeParameters(params),
-        act: () => Promise.resolve('run'),
+        act: run,
       },
       ...(analysis.params.length > 0
         ? [
@@ -80,12 +105,18 @@ export async function pickOptions(
       ...(analysis.arity === 2
         ? [
             {
-              label: vscode.l10n.t('$(diff) Choose a second model…'),
-              description:
-                second === undefined
-                  ? vscode.l10n.t('the layers of this model with one another')
-                  : baseName(second),
-              act: chooseSecond,
+              label: `$(diff) ${texts.choose}…`,
+              description: others.map(baseName).join(', ') || texts.none,
+              act: chooseOther,
+            },
+          ]
+        : []),
+      ...(analysis.labels
+        ? [
+            {
+              label: vscode.l10n.t('$(tag) Choose a file of labels…'),
+              description: labels ? baseName(labels) : vscode.l10n.t('the labels of the probe'),
+              act: chooseLabels,
             },
           ]
         : []),
@@ -97,8 +128,36 @@ export async function pickOptions(
     });
     if (!picked) return undefined;
     if ((await picked.act()) === 'run') {
-      return { params, ...(layers ? { layers } : {}), ...(second === undefined ? {} : { second }) };
+      return {
+        params,
+        others,
+        ...(layers ? { layers } : {}),
+        ...(labels === undefined ? {} : { labels }),
+      };
     }
+  }
+}
+
+const takesMany = ({ relation = 'samples' }: AnalysisInfo) =>
+  relation === 'samples' || relation === 'series';
+
+/** What the inputs after the first are called. */
+function otherTexts({ relation = 'samples' }: AnalysisInfo): { choose: string; none: string } {
+  const needed = vscode.l10n.t('needed');
+  switch (relation) {
+    case 'samples':
+      return {
+        choose: vscode.l10n.t('Compare with another model'),
+        none: vscode.l10n.t('the layers of this model with one another'),
+      };
+    case 'layers':
+      return { choose: vscode.l10n.t('Choose the second model'), none: needed };
+    case 'sets':
+      return { choose: vscode.l10n.t('Choose the model of the other samples'), none: needed };
+    case 'series':
+      return { choose: vscode.l10n.t('Add the next model'), none: needed };
+    case 'reference':
+      return { choose: vscode.l10n.t('Choose the file to compare with'), none: needed };
   }
 }
 

@@ -1,6 +1,6 @@
 import type { DeviceReport } from '../engine/engine.ts';
 import type { Family, Relation } from '../analyses/definition.ts';
-import { defaultMemoryLimit, type CaptureOptions } from '../jobs/messages.ts';
+import { defaultMemoryLimit, type CaptureOptions, type InputOptions } from '../jobs/messages.ts';
 import type { DownloadPlan } from '../models/hub/plan.ts';
 import type { ModelOutline } from '../models/model.ts';
 import type { Result, RunSummary } from '../results/schema.ts';
@@ -91,6 +91,10 @@ export interface AnalyzeParams extends CaptureOptions {
   analysis: string;
   /** Absolute paths, hub ids or matrix specs. */
   inputs: string[];
+  /** What differs between inputs, one for each in their order. */
+  each?: InputOptions[];
+  /** File of labels, one for each sample; those of the probe where absent. */
+  labels?: string;
   params?: Record<string, unknown>;
   /** Progress is reported on this token by `$/progress`. */
   workDoneToken?: string | number;

@@ -7,7 +7,7 @@ const isReal = (value: ResultValue | undefined): value is Real =>
 /**
  * The line that lists, lenses and hovers show: the headline value as it stands, a profile as
  * `first → last`, a layers × layers matrix as the mean of matching layers between two models and as
- * first against last layer within one.
+ * first against last layer within one, and a matrix over more models as the mean of their pairs.
  */
 export function headlineOf(result: Result, key: string): string {
   const value = result.values[key];
@@ -23,7 +23,14 @@ export function headlineOf(result: Result, key: string): string {
   }
   if (!Array.isArray(first)) return key;
   const matrix = rows as Real[][];
-  if (new Set(result.inputs.map((input) => input.uri)).size === 1) {
+  const models = new Set(result.inputs.map((input) => input.uri)).size;
+  if (models > 2) {
+    const pairs = matrix.flatMap((row, i) => row.filter((_, j) => j !== i));
+    const finite = pairs.filter((value) => value !== null);
+    const mean = finite.reduce((sum, item) => sum + item, 0) / finite.length;
+    return `${key} ${shortNumber(finite.length > 0 ? mean : null)} (mean of ${models} models’ pairs)`;
+  }
+  if (models === 1) {
     return `${key} first–last layer ${shortNumber(matrix[0]?.at(-1) ?? null)}`;
   }
   const diagonal = matrix.flatMap((row, index) => row[index] ?? []);
