@@ -82,6 +82,8 @@ describe('parameters', () => {
       discard: 0.1,
       k: 20,
       combine: 'harmonic',
+      rule: 'fo',
+      variance: 0.99,
       bootstrap: 0,
       seed: 0,
     });

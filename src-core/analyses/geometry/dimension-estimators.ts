@@ -13,11 +13,39 @@ export interface DimensionEstimate {
   dropped: number;
   /** An estimate at each point; NaN where it was left out. */
   perPoint?: Float64Array;
-  /** log μ and −log(1 − F) of the points that the line was fitted to. */
+  /** twonn: log μ and −log(1 − F) of the points that the line was fitted to. */
   fit?: [x: number, y: number][];
+  /** gride: the estimate at each scale n1, ascending. */
+  scales?: { n1: number; dimension: number }[];
+  /** lpca: what the rule looked at, and how far it had to reach. */
+  criterion?: Criterion;
 }
 
-export type Combine = 'harmonic' | 'mean' | 'median';
+export interface Criterion {
+  name: string;
+  /** One for each rank. */
+  values: Float64Array;
+  /** What values are compared with, one for each rank, where the rule compares. */
+  limits?: Float64Array;
+}
+
+export type Combine = 'harmonic' | 'mean' | 'median' | 'geometric';
+
+/** One number from estimates at points; NaN, of points without one, are left out. */
+export function combined(estimates: Float64Array, combine: Combine): number {
+  const present = estimates.filter((estimate) => !Number.isNaN(estimate));
+  if (present.length === 0) return NaN;
+  switch (combine) {
+    case 'harmonic':
+      return 1 / mean(present.map((estimate) => 1 / estimate));
+    case 'mean':
+      return mean(present);
+    case 'median':
+      return quantile(present.sort(), 0.5);
+    case 'geometric':
+      return Math.exp(mean(present.map(Math.log)));
+  }
+}
 
 /**
  * TwoNN (Facco et al. 2017): μ = r₂/r₁ ascending, F_i = i/N; the slope
@@ -45,8 +73,8 @@ export function twoNn({ k, distances }: NeighbourDistances, discard: number): Di
 }
 
 /**
- * Levina and Bickel (2004): m(x) = [Σ_{j<k} log(T_k/T_j)/(k−1)]⁻¹, combined over points by
- * the mean of their inverses (MacKay and Ghahramani 2005), the mean or the median.
+ * Levina and Bickel (2004): m(x) = [Σ_{j<k} log(T_k/T_j)/(k−1)]⁻¹ at each point, combined over
+ * points: by the mean of their inverses (MacKay and Ghahramani 2005), or otherwise.
  */
 export function levinaBickel(
   { k, distances }: NeighbourDistances,
@@ -54,25 +82,17 @@ export function levinaBickel(
 ): DimensionEstimate {
   const points = distances.length / k;
   const perPoint = new Float64Array(points).fill(NaN);
-  const inverses: number[] = [];
+  let dropped = 0;
   for (let point = 0; point < points; point++) {
     const start = point * k;
-    if (distances[start] === 0) continue;
+    if (distances[start] === 0) {
+      dropped++;
+      continue;
+    }
     const farthest = distances[start + k - 1]!;
     let sum = 0;
     for (let j = 0; j < k - 1; j++) sum += Math.log(farthest / distances[start + j]!);
     perPoint[point] = (k - 1) / sum;
-    inverses.push(sum / (k - 1));
   }
-  const sorted = Float64Array.from(inverses, (inverse) => 1 / inverse).sort();
-  const dimension = {
-    harmonic: () => 1 / mean(inverses),
-    mean: () => mean(sorted),
-    median: () => quantile(sorted, 0.5),
-  };
-  return {
-    dimension: inverses.length === 0 ? NaN : dimension[combine](),
-    dropped: points - inverses.length,
-    perPoint,
-  };
+  return { dimension: combined(perPoint, combine), dropped, perPoint };
 }

@@ -1,5 +1,6 @@
 import type { Real, View } from '../../results/schema.ts';
 import type { Side } from '../definition.ts';
+import { real } from '../statistics.ts';
 import type { DimensionEstimate } from './dimension-estimators.ts';
 
 export interface LayerDimension {
@@ -11,15 +12,17 @@ export interface LayerDimension {
 
 const bins = 40;
 const mostPoints = 1000;
+const mostCurves = 12;
+const mostRanks = 100;
 
 /** A profile over layers, or what one matrix's estimate was made from; and a table. */
 export function dimensionViews(side: Side, layers: readonly LayerDimension[]): View[] {
   const only = layers.length === 1 ? layers[0]! : undefined;
-  const detail = only && (only.estimate.fit ? fitted(only) : perPoint(only));
   const banded = layers.some(({ interval }) => interval);
   return [
     ...(only ? [] : [profile(side, layers, banded)]),
-    ...(detail ? [detail] : []),
+    ...(layers.some(({ estimate }) => estimate.scales) ? [overScales(layers)] : []),
+    ...(only ? details(only) : []),
     {
       kind: 'table',
       title: 'Intrinsic dimension',
@@ -53,6 +56,51 @@ function profile(side: Side, layers: readonly LayerDimension[], banded: boolean)
   };
 }
 
+/** gride: a plateau is the scale at which the samples have one dimension. */
+function overScales(layers: readonly LayerDimension[]): View {
+  const stride = Math.ceil(layers.length / mostCurves);
+  const shown = layers.filter((_, at) => at % stride === 0);
+  const longest = shown.reduce((a, b) =>
+    b.estimate.scales!.length > a.estimate.scales!.length ? b : a,
+  );
+  return {
+    kind: 'line',
+    title: 'Dimension over scales',
+    x: {
+      name: 'n1: distances to neighbours n1 and 2·n1',
+      values: longest.estimate.scales!.map(({ n1 }) => n1),
+      log: true,
+    },
+    y: { name: 'dimension' },
+    series: shown.map(({ label, estimate }) => ({
+      name: label,
+      values: estimate.scales!.map(({ dimension }) => real(dimension)),
+    })),
+  };
+}
+
+/** What the estimate of the only layer was made from. */
+function details(layer: LayerDimension): View[] {
+  const { fit, perPoint, criterion } = layer.estimate;
+  const views = [fit && fitted(layer), perPoint && histogram(perPoint), criterion && ranks(layer)];
+  return views.filter((view) => view !== undefined);
+}
+
+/** lpca: where the values cross what they are compared with. */
+function ranks({ estimate, dimension }: LayerDimension): View {
+  const { name, values, limits } = estimate.criterion!;
+  const shown = Math.min(values.length, Math.max(mostRanks, 2 * (dimension ?? 0)));
+  const series = [{ name, values: Array.from(values.subarray(0, shown), real) }];
+  if (limits) series.push({ name: 'limit', values: Array.from(limits.subarray(0, shown), real) });
+  return {
+    kind: 'line',
+    title: `Components kept: ${dimension ?? 'none'}`,
+    x: { name: 'rank', values: Array.from({ length: shown }, (_, i) => i + 1) },
+    y: { name },
+    series,
+  };
+}
+
 /** TwoNN: a straight cloud says that one dimension describes the samples. */
 function fitted({ estimate, dimension }: LayerDimension): View | undefined {
   const points = estimate.fit!;
@@ -78,8 +126,8 @@ function fitted({ estimate, dimension }: LayerDimension): View | undefined {
   };
 }
 
-function perPoint({ estimate }: LayerDimension): View | undefined {
-  const values = estimate.perPoint!.filter(Number.isFinite).sort();
+function histogram(perPoint: Float64Array): View | undefined {
+  const values = perPoint.filter(Number.isFinite).sort();
   const [low, high] = [values[0], values.at(-1)];
   if (low === undefined || high === undefined || low === high) return undefined;
   const edges = Array.from({ length: bins + 1 }, (_, at) => low + ((high - low) * at) / bins);
