@@ -1,6 +1,6 @@
 import type { Engine } from '../../engine/device-engine.ts';
 import { cross, gram } from '../../engine/kernels.ts';
-import { symmetricEigenvalues } from '../../engine/symmetric-eigenvalues.ts';
+import { symmetricEigen } from '../../engine/linear-algebra/eigen.ts';
 import type { RowSource } from '../../tensor/matrix.ts';
 import { blocks, columnsOf } from '../blocks.ts';
 
@@ -25,9 +25,11 @@ export async function momentEigenvalues(
   const { n, d } = rows;
   const size = Math.min(n, d);
   const matrix = await (n < d ? outer : inner)(engine, rows, (part) => step(part / 2));
-  const eigenvalues = await symmetricEigenvalues(matrix, size, (part) => step(0.5 + part / 2));
-  const rounding = size * Number.EPSILON * eigenvalues[0]!;
-  return eigenvalues.map((value) => (value > rounding ? value / n : 0));
+  const { values } = await symmetricEigen(matrix, size, {
+    step: (part) => step(0.5 + part / 2),
+  });
+  const rounding = size * Number.EPSILON * values[0]!;
+  return values.map((value) => (value > rounding ? value / n : 0));
 }
 
 /** Lower triangle of XᵀX, d × d. */

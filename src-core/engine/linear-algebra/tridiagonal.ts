@@ -1,52 +1,24 @@
+import type { Step } from './eigen.ts';
+
 /** Elements worked on between two calls of `step`, tens of milliseconds. */
 const elementsPerStep = 1 << 23;
 
 /**
- * Eigenvalues of a symmetric matrix in float64, descending: Householder tridiagonalisation and the
- * implicit QL method (Golub and Van Loan, Matrix Computations, 8.3.1 and 8.3.3). Each is off by a
- * few units of rounding of the largest one.
- *
- * Only the lower triangle of `a` (n × n, row-major) is read, and it is overwritten. `step` is called
- * between columns with the share done.
- */
-export async function symmetricEigenvalues(
-  a: Float64Array,
-  n: number,
-  step: (fraction: number) => Promise<void>,
-): Promise<Float64Array> {
-  // Of about unit size, so that squares neither overflow nor vanish.
-  let scale = 0;
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j <= i; j++) scale = Math.max(scale, Math.abs(a[i * n + j]!));
-  }
-  if (scale === 0) return new Float64Array(n);
-  for (let at = 0; at < a.length; at++) a[at]! /= scale;
-  const { diagonal, offDiagonal } = await tridiagonalise(a, n, step);
-  implicitQl(diagonal, offDiagonal);
-  return diagonal
-    .sort()
-    .reverse()
-    .map((value) => value * scale);
-}
-
-/**
- * Reduce to tridiagonal form by reflections, from the last column up. One pass over the remaining
+ * Reduce the lower triangle of `a` (n × n, overwritten) to tridiagonal form by reflections, from
+ * the last column up (Golub and Van Loan, Matrix Computations, 8.3.1). One pass over the remaining
  * triangle both applies the last reflection and multiplies by the next one's vector: the matrix is
- * read from memory once a column.
+ * read from memory once a column. `basis`, where asked for, holds the product of the reflections.
  */
-async function tridiagonalise(
-  a: Float64Array,
-  n: number,
-  step: (fraction: number) => Promise<void>,
-) {
+export async function tridiagonalise(a: Float64Array, n: number, withBasis: boolean, step: Step) {
   const diagonal = new Float64Array(n);
   const offDiagonal = new Float64Array(n);
+  const taus = new Float64Array(n);
   // The pending update A ← A − v·wᵀ − w·vᵀ.
   let v = new Float64Array(n);
   let w = new Float64Array(n);
   let nextV = new Float64Array(n);
   let nextW = new Float64Array(n);
-  const total = n ** 3 / 6;
+  const total = (n ** 3 / 6) * (withBasis ? 5 : 1);
   let done = 0;
   let reported = 0;
   for (let k = n - 1; k > 0; k--) {
@@ -56,12 +28,15 @@ async function tridiagonalise(
     diagonal[k] = a[row + k]!;
     const { beta, tau } = reflector(a.subarray(row, row + k), nextV);
     offDiagonal[k] = beta;
+    taus[k] = tau;
     updateAndMultiply(a, n, k, v, w, nextV, nextW);
     // w ← τ·p − ½τ²(pᵀv)·v, with p = A·v.
     let inner = 0;
     for (let j = 0; j < k; j++) inner += nextW[j]! * nextV[j]!;
     const shift = (tau * tau * inner) / 2;
     for (let j = 0; j < k; j++) nextW[j] = tau * nextW[j]! - shift * nextV[j]!;
+    // Row k is done with: it keeps the reflection.
+    a.set(nextV.subarray(0, k), row);
     [v, nextV] = [nextV, v];
     [w, nextW] = [nextW, w];
     done += (k * k) / 2;
@@ -70,8 +45,32 @@ async function tridiagonalise(
       await step(done / total);
     }
   }
-  diagonal[0] = a[0]! - 2 * v[0]! * w[0]!;
-  return { diagonal, offDiagonal };
+  if (n > 0) diagonal[0] = a[0]! - 2 * v[0]! * w[0]!;
+  if (!withBasis) return { diagonal, offDiagonal };
+  // Row i of the basis: what the reflections, the last one first, make of the unit vector i.
+  const basis = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) basis[i * n + i] = 1;
+  const product = new Float64Array(n);
+  for (let k = 1; k < n; k++) {
+    const reflection = a.subarray(k * n, k * n + k);
+    for (let i = 0; i < k; i++) {
+      const row = basis.subarray(i * n, i * n + k);
+      let inner = 0;
+      for (let j = 0; j < k; j++) inner += row[j]! * reflection[j]!;
+      product[i] = inner * taus[k]!;
+    }
+    for (let i = 0; i < k; i++) {
+      const row = basis.subarray(i * n, i * n + k);
+      const factor = product[i]!;
+      for (let j = 0; j < k; j++) row[j]! -= factor * reflection[j]!;
+    }
+    done += 2 * k * k;
+    if (done - reported > elementsPerStep) {
+      reported = done;
+      await step(done / total);
+    }
+  }
+  return { diagonal, offDiagonal, basis };
 }
 
 /**
@@ -124,11 +123,21 @@ function updateAndMultiply(
   }
 }
 
-/** Eigenvalues of a tridiagonal matrix, left in `d`; `e[i]` couples i − 1 with i. */
-function implicitQl(d: Float64Array, e: Float64Array): void {
+/**
+ * Eigenvalues of a tridiagonal matrix, left in `d` in no order; `e[i]` couples i − 1 with i. Its
+ * eigenvectors turn `basis` (rows: a basis of the space) into those of the full matrix, as rows.
+ * The implicit QL method (Golub and Van Loan, 8.3.3).
+ */
+export async function implicitQl(
+  d: Float64Array,
+  e: Float64Array,
+  basis: Float64Array | undefined,
+  step: Step,
+): Promise<void> {
   const n = d.length;
   e.copyWithin(0, 1);
-  e[n - 1] = 0;
+  if (n > 0) e[n - 1] = 0;
+  let work = 0;
   for (let l = 0; l < n; l++) {
     for (let sweep = 0; ; sweep++) {
       let m = l;
@@ -162,11 +171,27 @@ function implicitQl(d: Float64Array, e: Float64Array): void {
         p = s * r;
         d[i + 1] = g + p;
         g = c * r - b;
+        if (basis !== undefined) rotate(basis, n, i, c, s);
+      }
+      work += (m - l) * (basis === undefined ? 8 : n);
+      if (work > elementsPerStep) {
+        work = 0;
+        await step(l / n);
       }
       if (i >= l) continue;
       d[l]! -= p;
       e[l] = g;
       e[m] = 0;
     }
+  }
+}
+
+/** Rows i and i + 1 ← c·row i − s·row i + 1 and s·row i + c·row i + 1. */
+function rotate(rows: Float64Array, n: number, i: number, c: number, s: number): void {
+  for (let a = i * n, b = a + n, end = b; a < end; a++, b++) {
+    const upper = rows[a]!;
+    const lower = rows[b]!;
+    rows[b] = s * upper + c * lower;
+    rows[a] = c * upper - s * lower;
   }
 }
