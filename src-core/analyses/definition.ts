@@ -70,6 +70,21 @@ export type InputKind = 'samples' | 'repeats' | 'tokens' | 'attention' | 'weight
  */
 export type Relation = 'samples' | 'layers' | 'sets' | 'series' | 'reference';
 
+/**
+ * Transformations of the units of a representation, each sample by the same one: units in another
+ * order, a rotation or reflection, one positive factor, a shift, an invertible linear map, and one
+ * with a shift.
+ */
+export const transformations = [
+  'permutation',
+  'orthogonal',
+  'scaling',
+  'translation',
+  'linear',
+  'affine',
+] as const;
+export type Transformation = (typeof transformations)[number];
+
 /** What an analysis gives back; the runner adds inputs, device, time and warnings. */
 export type Outcome = Pick<Result, 'values' | 'estimator' | 'preprocessing'> &
   Partial<Pick<Result, 'null' | 'interval'>> & { views: View[] };
@@ -102,8 +117,13 @@ export interface AnalysisDefinition<P extends z.ZodObject = z.ZodObject> {
   headline: string;
   /** The definition in plain text, with the paper's equation number. */
   formula: string;
-  /** Transformations that leave the values unchanged. */
+  /** Transformations that leave the values unchanged, in words. */
   invariances: string[];
+  /**
+   * Those of the units that leave the headline value as it is, with default parameters and done to
+   * one side alone (of two sets, to both): a test holds every analysis to exactly these.
+   */
+  invariantTo?: readonly Transformation[];
   /** When the number deceives. */
   misleads: string;
   citation: string;

@@ -14,8 +14,11 @@ const messageOf = (work: () => unknown): string => {
 };
 
 describe('the registry', () => {
-  test('has the ids of the catalogue, once each', () => {
-    expect(analyses.map(({ id }) => id)).toEqual(['cka', 'spectrum', 'intrinsic-dim']);
+  test('has each id once, a family after the other', () => {
+    const ids = analyses.map(({ id }) => id);
+    expect(ids).toEqual([...new Set(ids)]);
+    const runs = analyses.filter(({ family }, at) => family !== analyses[at - 1]?.family);
+    expect(new Set(runs.map(({ family }) => family)).size).toBe(runs.length);
   });
 
   test.each(analyses.map((definition) => [definition.id, definition] as const))(
