@@ -133,7 +133,7 @@ const overflow = (page: Page): Promise<number> =>
 function pagesIn(theme: ThemeClass): ['panel' | 'inspector', string, WebviewState][] {
   const shown = ([name]: [string, WebviewState]): boolean =>
     theme === 'vscode-dark' ||
-    ['error', 'cka', 'spectrum', 'gaps', 'scalars', 'model'].includes(name);
+    ['error', 'cka', 'spectrum', 'gaps', 'scalars', 'shapes', 'model'].includes(name);
   return [
     ...Object.entries(panelStates)
       .filter(shown)

@@ -317,6 +317,95 @@ function scalars(): Result {
   };
 }
 
+/** The views of shape: bars, a barcode with its diagram, a graph, and a matrix around zero. */
+function shapes(): Result {
+  const ring = Array.from({ length: 24 }, (_, at) => (2 * Math.PI * at) / 24);
+  const loops: [number, number | null][] = ring.map((angle, at) => [
+    0.2 + 0.01 * at,
+    0.24 + 0.02 * at + 0.1 * Math.abs(Math.sin(3 * angle)),
+  ]);
+  const finite = loops as [number, number][];
+  return {
+    ...base('persistence', [], ''),
+    inputs: [{ uri: 'ring.npy', layer: null, shape: [24, 2], dtype: 'float64', sha256: hash }],
+    probe: undefined,
+    n: 24,
+    d: 2,
+    estimator: 'rips.z2',
+    values: { threshold: 2, errorBound: 0 },
+    views: [
+      {
+        kind: 'barcode',
+        title: 'Persistence barcode',
+        x: { name: 'distance' },
+        series: [
+          {
+            name: 'H0',
+            intervals: [[0, null], ...ring.slice(1).map((): [number, number] => [0, 0.26])],
+          },
+          { name: 'H1', intervals: [...loops, [0.26, 1.73]] },
+        ],
+      },
+      {
+        kind: 'scatter',
+        title: 'Persistence diagram',
+        x: { name: 'birth' },
+        y: { name: 'death' },
+        square: true,
+        series: [
+          {
+            name: 'H1',
+            points: [...finite, [0.26, 1.73]],
+            labels: [...finite.map((_, at) => `loop ${at}`), 'ring'],
+          },
+          {
+            name: 'birth = death',
+            points: [
+              [0, 0],
+              [2, 2],
+            ],
+            line: true,
+          },
+        ],
+      },
+      {
+        kind: 'graph',
+        title: 'Curvature of the neighbour graph',
+        unit: 'curvature',
+        nodes: ring.map((angle, at) => ({
+          name: `sample ${at}`,
+          x: Math.cos(angle),
+          y: Math.sin(angle),
+          value: Math.sin(angle),
+        })),
+        edges: ring.map((_, at) => ({ from: at, to: (at + 1) % 24, value: Math.cos(at) })),
+      },
+      {
+        kind: 'bars',
+        title: 'Norms of class means',
+        x: { name: 'class', values: ['cat', 'dog', 'a class with a long name', 'bird'] },
+        y: { name: 'norm' },
+        series: [
+          { name: 'class means', values: [1.2, 0.9, 1.1, null] },
+          { name: 'classifier', values: [1, 1.05, 0.98, 0.7] },
+        ],
+      },
+      {
+        kind: 'heatmap',
+        title: 'Cosines of class means',
+        x: { name: 'class', values: ['cat', 'dog', 'cow', 'bird'] },
+        y: { name: 'class', values: ['cat', 'dog', 'cow', 'bird'] },
+        z: Array.from({ length: 4 }, (_, i) =>
+          Array.from({ length: 4 }, (__, j) => (i === j ? 1 : -1 / 3 + 0.05 * (i - j))),
+        ),
+        colors: 'diverging',
+        range: [-1, 1],
+        unit: 'cosine',
+      },
+    ],
+  };
+}
+
 /** Numbers only: no views at all. */
 function numbersOnly(): Result {
   return {
@@ -348,6 +437,7 @@ export const results = {
   large: titled('r3', large(), 'cka 0.99 (mean of matching layers)', 'Centred kernel alignment'),
   gaps: titled('r4', gaps(), 'cka first–last layer 0.237', 'Centred kernel alignment'),
   scalars: titled('r5', scalars(), 'dimension 11.8', 'Intrinsic dimension'),
+  shapes: titled('r7', shapes(), 'threshold 2', 'Persistent homology'),
   numbers: titled('r6', numbersOnly(), 'delta 0.418', 'Hyperbolicity'),
 };
 

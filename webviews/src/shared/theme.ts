@@ -34,6 +34,17 @@ export const viridis = [
   '#fde725',
 ];
 
+/** Two hues that meet at a light middle, safe for colour deficiencies (after Crameri's vik). */
+export const diverging = [
+  '#0b3c6f',
+  '#3f7fb5',
+  '#a8cbe3',
+  '#f3f0ec',
+  '#eab391',
+  '#c7613f',
+  '#7a1f12',
+];
+
 const categoricalDark = [
   '#56b4e9',
   '#e69f00',

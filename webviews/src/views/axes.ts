@@ -1,4 +1,4 @@
-import { formatNumber, shortenLabels, textWidth, thinning } from '../shared/format.ts';
+import { extent, formatNumber, shortenLabels, textWidth, thinning } from '../shared/format.ts';
 import { rampColor, type Theme } from '../shared/theme.ts';
 
 /** Text and lines that all axes share. */
@@ -140,3 +140,21 @@ const dashes = ['solid', 'dashed', 'dotted', [8, 3, 2, 3]] as const;
 /** Told apart by colour, dash and symbol, so that colour is never the only difference. */
 export const symbolOf = (index: number): string => symbols[index % symbols.length]!;
 export const dashOf = (index: number): string | readonly number[] => dashes[index % dashes.length]!;
+
+/**
+ * Axis options over equally long ranges, so that a step is as long one way as the other on a square
+ * plot. Their ends are no round numbers and go unnamed.
+ */
+export function squareRanges(
+  points: readonly (readonly [number | null, number | null])[],
+): [x: Record<string, unknown>, y: Record<string, unknown>] {
+  const spans = ([0, 1] as const).map((axis) => extent(points.map((point) => point[axis])));
+  const [x, y] = spans.map((span) => span ?? [0, 1]) as [[number, number], [number, number]];
+  const reach = (Math.max(x[1] - x[0], y[1] - y[0]) / 2) * 1.05 || 1;
+  const axis = ([low, high]: [number, number]) => ({
+    min: (low + high) / 2 - reach,
+    max: (low + high) / 2 + reach,
+    axisLabel: { showMinLabel: false, showMaxLabel: false },
+  });
+  return [axis(x), axis(y)];
+}

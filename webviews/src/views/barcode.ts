@@ -44,6 +44,10 @@ const stroke: RenderItem = (_, api) => {
   };
 };
 
+/** Lines that all series take, with a gap between them. */
+const lineCount = (view: Barcode): number =>
+  view.series.reduce((sum, _, row) => sum + shown(view, row).length + 2, 0);
+
 /** First line of each series: they stand one above the other. */
 const offsets = (view: Barcode): number[] => {
   let next = 0;
@@ -67,10 +71,8 @@ export const barcode: ViewKind<Barcode> = {
     ),
   }),
   plot: {
-    height: (view, width) => {
-      const lines = view.series.reduce((sum, _, row) => sum + shown(view, row).length + 2, 0);
-      return Math.max(200, Math.min(560, 90 + lines * 6)) + legendHeight(names(view), width);
-    },
+    height: (view, width) =>
+      Math.max(200, Math.min(560, 90 + lineCount(view) * 6)) + legendHeight(names(view), width),
     option: (view, theme, { width }) => {
       const end = right(view);
       const starts = offsets(view);
@@ -78,7 +80,7 @@ export const barcode: ViewKind<Barcode> = {
         grid: boundedGrid(legendHeight(names(view), width), 6),
         legend: legend(theme, names(view), width),
         xAxis: { ...numberAxis(theme, view.x), nameGap: 28, max: end },
-        yAxis: { type: 'value', show: false, inverse: true },
+        yAxis: { type: 'value', show: false, inverse: true, min: -1, max: lineCount(view) - 2 },
         series: view.series.map((series, row) => ({
           id: `bars-${row}`,
           type: 'custom',

@@ -1,4 +1,11 @@
-import { exact, extent, formatNumber } from '../shared/format.ts';
+import {
+  exact,
+  extent,
+  fitLabels,
+  formatNumber,
+  shortenLabels,
+  textWidth,
+} from '../shared/format.ts';
 import {
   axisBase,
   boundedGrid,
@@ -12,12 +19,15 @@ import type { ViewKind, ViewOf } from './view-kind.ts';
 
 type Bars = ViewOf<'bars'>;
 
-/** Pixels between axis labels at the least. */
-const labelSpacing = 64;
-
 const names = (view: Bars): string[] => view.series.map((series) => series.name);
 const labels = (view: Bars): string[] =>
   view.x.values.map((value) => (typeof value === 'string' ? value : formatNumber(value)));
+
+const shortLabels = (view: Bars): Map<string, string> =>
+  shortenLabels(labels(view), view.x.values.length >= 24 ? 8 : 16);
+/** How the labels lie below a plot of some width. */
+const fitted = (view: Bars, width: number) =>
+  fitLabels([...shortLabels(view).values()], width - 80);
 
 export const bars: ViewKind<Bars> = {
   table: (view) => ({
@@ -28,11 +38,24 @@ export const bars: ViewKind<Bars> = {
     ]),
   }),
   plot: {
-    height: (view, width) => 270 + legendHeight(names(view), width),
+    height: (view, width) => 250 + legendHeight(names(view), width) + fitted(view, width).room,
     option: (view, theme, { width }) => ({
       grid: boundedGrid(legendHeight(names(view), width), 6),
       legend: legend(theme, names(view), width),
-      xAxis: { ...axisBase(theme, view.x.name), type: 'category', data: labels(view), nameGap: 28 },
+      xAxis: {
+        ...axisBase(theme, view.x.name),
+        type: 'category',
+        data: labels(view),
+        splitLine: { show: false },
+        axisLabel: {
+          color: theme.foreground,
+          fontSize: theme.fontSize,
+          fontFamily: theme.fontFamily,
+          rotate: fitted(view, width).rotate,
+          formatter: (label: string) => shortLabels(view).get(label),
+        },
+        nameGap: fitted(view, width).room + 8,
+      },
       // Bars are read by their length, so that the axis begins at zero.
       yAxis: { ...numberAxis(theme, view.y), scale: view.y.log ?? false, nameGap: 44 },
       series: view.series.map((series, index) => ({
@@ -45,9 +68,11 @@ export const bars: ViewKind<Bars> = {
         animation: false,
       })),
     }),
-    ticks: (view, { width }, share) => ({
-      xAxis: tickInterval(view.x.values.length * share.x, width, labelSpacing),
-    }),
+    ticks: (view, { width }, share) => {
+      const widest = Math.max(...[...shortLabels(view).values()].map((label) => textWidth(label)));
+      const spacing = fitted(view, width).rotate === 0 ? widest + 10 : 17;
+      return { xAxis: tickInterval(view.x.values.length * share.x, width - 80, spacing) };
+    },
     marks: (view, theme, { selected, cursor }) => {
       const chosen = new Set(selected);
       const text = labels(view);

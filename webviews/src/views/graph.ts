@@ -1,21 +1,21 @@
 import { exact, extent, formatNumber } from '../shared/format.ts';
-import { boundedGrid } from './axes.ts';
+import { squareRanges } from './axes.ts';
 import { rampColor, type Theme } from '../shared/theme.ts';
 import type { RenderItem, ViewKind, ViewOf } from './view-kind.ts';
 
 type Graph = ViewOf<'graph'>;
 
-/** Colour of a value along the sequential ramp over the values of its kind. */
-function colors(
-  theme: Theme,
-  values: readonly (number | null | undefined)[],
-  plain: string,
-): string[] {
-  const range = extent(values.map((value) => value ?? null));
-  return values.map((value) => {
+/** Colours of nodes and edges by their values, on one scale; those without one are plain. */
+function colors({ nodes, edges }: Graph, theme: Theme): { fills: string[]; strokes: string[] } {
+  const range = extent([...nodes, ...edges].map(({ value }) => value ?? null));
+  const color = (value: number | null | undefined, plain: string): string => {
     if (value === null || value === undefined || !range) return plain;
     return rampColor(theme.ordered, (value - range[0]) / (range[1] - range[0] || 1));
-  });
+  };
+  return {
+    fills: nodes.map(({ value }) => color(value, theme.accent)),
+    strokes: edges.map(({ value }) => color(value, theme.muted)),
+  };
 }
 
 const strand: RenderItem = (_, api) => {
@@ -28,7 +28,40 @@ const strand: RenderItem = (_, api) => {
   };
 };
 
-const bare = { type: 'value', show: false, scale: true } as const;
+const bare = { type: 'value', show: false } as const;
+const largest = 460;
+const legendRoom = 40;
+const sizeIn = (width: number): number => Math.max(160, Math.min(largest, width - 20));
+
+/** A scale for the values, where there are any. */
+function colorScale(view: Graph, theme: Theme, size: number): object {
+  const values = [...view.nodes, ...view.edges].map(({ value }) => value ?? null);
+  const range = extent(values);
+  if (!range) return {};
+  return {
+    visualMap: {
+      type: 'continuous',
+      min: range[0],
+      max: range[1],
+      // Nodes and edges have their colours already.
+      seriesIndex: [],
+      inRange: { color: theme.ordered },
+      orient: 'horizontal',
+      left: 4,
+      top: size + 8,
+      itemWidth: 12,
+      itemHeight: 120,
+      text: [formatNumber(range[1]), `${view.unit ?? ''} ${formatNumber(range[0])}`],
+      calculable: false,
+      hoverLink: false,
+      textStyle: {
+        color: theme.foreground,
+        fontSize: theme.fontSize,
+        fontFamily: theme.fontFamily,
+      },
+    },
+  };
+}
 
 /** Nodes and edges where the data lays them. */
 export const graph: ViewKind<Graph> = {
@@ -44,22 +77,16 @@ export const graph: ViewKind<Graph> = {
     ],
   }),
   plot: {
-    height: (_, width) => Math.max(260, Math.min(480, width * 0.8)),
-    option: (view, theme) => {
-      const strokes = colors(
-        theme,
-        view.edges.map(({ value }) => value),
-        theme.muted,
-      );
-      const fills = colors(
-        theme,
-        view.nodes.map(({ value }) => value),
-        theme.accent,
-      );
+    height: (_, width) => sizeIn(width) + legendRoom,
+    option: (view, theme, { width }) => {
+      const size = sizeIn(width);
+      const { fills, strokes } = colors(view, theme);
+      const [x, y] = squareRanges(view.nodes.map((node) => [node.x, node.y] as const));
       return {
-        grid: boundedGrid(10, 10),
-        xAxis: bare,
-        yAxis: bare,
+        ...colorScale(view, theme, size),
+        grid: { left: 10, top: 4, width: size, height: size, outerBoundsMode: 'none' },
+        xAxis: { ...bare, ...x },
+        yAxis: { ...bare, ...y },
         dataZoom: [
           { type: 'inside', xAxisIndex: 0, zoomOnMouseWheel: 'ctrl', filterMode: 'none' },
           { type: 'inside', yAxisIndex: 0, zoomOnMouseWheel: 'ctrl', filterMode: 'none' },

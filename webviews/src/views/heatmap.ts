@@ -6,7 +6,7 @@ import {
   shortenLabels,
   textWidth,
 } from '../shared/format.ts';
-import { inkOn, rampColor, viridis, type Theme } from '../shared/theme.ts';
+import { diverging, inkOn, rampColor, viridis, type Theme } from '../shared/theme.ts';
 import { axisBase, tickInterval } from './axes.ts';
 import type {
   Cell,
@@ -65,9 +65,15 @@ export function layout(
   return { left, top: 10, below, bottom, plotWidth, plotHeight, rotate: fitted.rotate };
 }
 
-/** The view's own range, else that of its data. */
+const rampOf = (view: Heatmap) => (view.colors === 'diverging' ? diverging : viridis);
+
+/** The view's own range, else that of its data; around zero where colours meet there. */
 export function colorRange(view: Heatmap): [number, number] {
   const [low, high] = view.range ?? extent(view.z.flat()) ?? [0, 1];
+  if (view.colors === 'diverging') {
+    const reach = Math.max(Math.abs(low), Math.abs(high)) || 1;
+    return [-reach, reach];
+  }
   return low === high ? [low - 0.5, high + 0.5] : [low, high];
 }
 
@@ -191,7 +197,7 @@ export const heatmap: ViewKind<Heatmap> = {
       const data = view.z.flatMap((line, y) =>
         line.flatMap((value, x) => {
           if (value === null) return [];
-          const fill = rampColor(viridis, (value - low) / (high - low));
+          const fill = rampColor(rampOf(view), (value - low) / (high - low));
           // Small cells get an edge of their own colour, or seams would show between them.
           const borderColor = cell < 8 ? fill : theme.background;
           return [
@@ -246,7 +252,7 @@ export const heatmap: ViewKind<Heatmap> = {
           max: high,
           seriesIndex: 0,
           dimension: 2,
-          inRange: { color: viridis },
+          inRange: { color: rampOf(view) },
           ...(width < narrow
             ? { orient: 'horizontal', left: box.left - 30, bottom: 0 }
             : { orient: 'vertical', left: box.left + box.plotWidth + 14, top: box.top }),

@@ -6,6 +6,7 @@ import {
   legendHeight,
   numberAxis,
   seriesColor,
+  squareRanges,
   symbolOf,
 } from './axes.ts';
 import type { ViewKind, ViewOf } from './view-kind.ts';
@@ -21,19 +22,55 @@ const names = (view: Scatter): string[] => view.series.map((series) => series.na
 const drawable = (view: Scatter, [x, y]: Point): boolean =>
   x !== null && y !== null && !(view.x.log && x <= 0) && !(view.y.log && y <= 0);
 
+const withRange = (
+  axis: Record<string, unknown>,
+  range: Record<string, unknown>,
+  nameGap: number,
+) => ({
+  ...axis,
+  ...range,
+  nameGap,
+  axisLabel: { ...(axis['axisLabel'] as object), ...(range['axisLabel'] as object | undefined) },
+});
+
+/** Room for the axis and its name beside a square plot. */
+const squareMargin = { left: 62, right: 16, bottom: 50 };
+const largestSquare = 420;
+const squareSize = (width: number): number =>
+  Math.max(120, Math.min(largestSquare, width - squareMargin.left - squareMargin.right));
+
 export const scatter: ViewKind<Scatter> = {
-  table: (view) => ({
-    columns: ['series', view.x.name, view.y.name],
-    rows: view.series.flatMap((series) => series.points.map(([x, y]) => [series.name, x, y])),
-  }),
+  table: (view) => {
+    const labelled = view.series.some(({ labels }) => labels !== undefined);
+    return {
+      columns: ['series', ...(labelled ? ['sample'] : []), view.x.name, view.y.name],
+      rows: view.series.flatMap((series) =>
+        series.points.map(([x, y], at) => [
+          series.name,
+          ...(labelled ? [series.labels?.[at] ?? ''] : []),
+          x,
+          y,
+        ]),
+      ),
+    };
+  },
   plot: {
-    height: (view, width) => 290 + legendHeight(names(view), width),
+    height: (view, width) =>
+      (view.square ? squareSize(width) + squareMargin.bottom : 290) +
+      legendHeight(names(view), width),
     option: (view, theme, { width }) => {
+      const top = legendHeight(names(view), width);
+      const [x, y] = view.square
+        ? squareRanges(view.series.flatMap((series) => series.points))
+        : [{}, {}];
+      const size = squareSize(width);
       return {
-        grid: boundedGrid(legendHeight(names(view), width), 6),
+        grid: view.square
+          ? { left: squareMargin.left, top, width: size, height: size, outerBoundsMode: 'none' }
+          : boundedGrid(top, 6),
         legend: legend(theme, names(view), width),
-        xAxis: { ...numberAxis(theme, view.x), nameGap: 28 },
-        yAxis: { ...numberAxis(theme, view.y), nameGap: 44 },
+        xAxis: withRange(numberAxis(theme, view.x), x, 28),
+        yAxis: withRange(numberAxis(theme, view.y), y, 44),
         dataZoom: [
           { type: 'inside', xAxisIndex: 0, zoomOnMouseWheel: 'ctrl', filterMode: 'none' },
           { type: 'inside', yAxisIndex: 0, zoomOnMouseWheel: 'ctrl', filterMode: 'none' },
@@ -107,9 +144,11 @@ export const scatter: ViewKind<Scatter> = {
     point: (view, { row, column }) => {
       const series = view.series[row]!;
       const [x, y] = series.points[column] ?? [null, null];
+      const label = series.labels?.[column];
       return {
-        title: series.name,
+        title: label ?? series.name,
         lines: [
+          ...(label === undefined ? [] : [['series', series.name] as [string, string]]),
           [view.x.name, exact(x)],
           [view.y.name, exact(y)],
         ],
