@@ -1,4 +1,9 @@
-import type { AnalysisDefinition } from './definition.ts';
+import {
+  transformations,
+  type AnalysisDefinition,
+  type InputKind,
+  type Relation,
+} from './definition.ts';
 import { analyses, analysisInfo, parameterRanges } from './registry.ts';
 
 const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
@@ -10,10 +15,62 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 
 const shown = (value: unknown) => (value === '' ? '(empty)' : `\`${String(value)}\``);
 
+/** What it takes, and the shape of what it gives. */
+function inputsOf(definition: AnalysisDefinition): string {
+  const { arity, relation = 'samples', input = 'samples', labels } = definition;
+  const perLayer = 'A model gives every value as an array over its layers.';
+  const sides: Record<Relation, string> = {
+    samples:
+      'Two models or matrices of the same samples; one model alone is compared with itself. Where a side is a model, values are matrices over layers × layers. Of three or more, each is compared with each.',
+    layers: `Two models or matrices of the same samples, layer by corresponding layer. ${perLayer}`,
+    sets: `Two models or matrices of different samples with the same units, layer by corresponding layer. ${perLayer}`,
+    series: 'Two or more models or matrices of the same samples, in an order that matters.',
+    reference: `One model or matrix, and a file about its samples. ${perLayer}`,
+  };
+  const kinds: Record<InputKind, string> = {
+    samples: 'Matrices are samples × units.',
+    repeats: 'Matrices are samples × units, or samples × repeats × units.',
+    tokens:
+      'Rows are tokens: models are captured without pooling; a matrix is one sequence of tokens × units, and an array several, as sequences × tokens × units.',
+    attention: 'Attention maps, heads × tokens × tokens.',
+    weights: 'Models only: their weights are read, and nothing is captured.',
+  };
+  const kind =
+    typeof input === 'function' ? 'What rows are depends on the parameters.' : kinds[input];
+  return [
+    arity === 1 ? `One model or matrix. ${perLayer}` : sides[relation],
+    kind,
+    ...(labels
+      ? [
+          `Labels of the samples are ${labels === 'required' ? 'needed' : 'used where there are any'}: those of the probe, or \`--labels FILE\`.`,
+        ]
+      : []),
+  ].join(' ');
+}
+
+/** Which transformations of the units each analysis does not see. */
+function invariances(): string {
+  const rows = analyses.flatMap(({ id, invariantTo }) =>
+    invariantTo
+      ? [
+          [
+            `[\`${id}\`](${id}.md)`,
+            ...transformations.map((kind) => (invariantTo.includes(kind) ? '✓' : '')),
+          ],
+        ]
+      : [],
+  );
+  return `## What leaves the headline value as it is
+
+With default parameters, for transformations of the units of one side alone (of two sets, of both). A test holds every analysis to exactly these.
+
+${table(['id', ...transformations], rows)}
+`;
+}
+
 /** One analysis as a Markdown page. */
 function page(definition: AnalysisDefinition): string {
-  const { id, title, summary, family, arity, values, headline, formula, misleads, citation } =
-    definition;
+  const { id, title, summary, family, values, headline, formula, misleads, citation } = definition;
   const ranges = parameterRanges(definition);
   const params = analysisInfo(definition).params.map((parameter) => [
     `\`${parameter.name}\``,
@@ -21,17 +78,13 @@ function page(definition: AnalysisDefinition): string {
     shown(parameter.default),
     parameter.description,
   ]);
-  const inputs =
-    arity === 1
-      ? 'One model or matrix. A model gives every value as an array over its layers.'
-      : 'Two models or matrices of the same samples; one model alone is compared with itself. Where a side is a model, values are matrices over layers × layers.';
   return `# ${title}
 
 \`${id}\` · ${family}
 
 ${summary}
 
-${inputs}
+${inputsOf(definition)}
 
 ## Definition
 
@@ -77,7 +130,8 @@ function index(): string {
 
 One page an analysis, made from its definition by \`node scripts/analysis-docs.mjs\`. The command line (\`repscope analyze ID\`) and the editor use the same ids, parameters and values.
 
-${sections.join('\n')}`;
+${sections.join('\n')}
+${invariances()}`;
 }
 
 /** File name → Markdown of every page under docs/analyses, generated from the registry. */

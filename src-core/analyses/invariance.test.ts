@@ -81,10 +81,13 @@ function inputs({ arity, relation, input, labels }: AnalysisDefinition, seed: nu
 async function headline(definition: AnalysisDefinition, seed: number, of: Change) {
   const sides = inputs(definition, seed, of);
   const { values } = await run(definition, sides, params[definition.id]);
-  return JSON.stringify(values[definition.headline], (_, value: unknown) =>
-    typeof value === 'number' ? Number(value.toPrecision(6)) + 0 : value,
-  );
+  return [values[definition.headline]!].flat(3).map(Number);
 }
+
+/** Alike but for rounding: angles near zero lose half of their digits to an arc cosine. */
+const alike = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length &&
+  a.every((value, at) => Math.abs(value - b[at]!) <= 1e-6 * (1 + Math.abs(value)));
 
 const same: Change = (rows) => rows.map((row) => [...row]);
 const seeds = [1, 2, 3, 4];
@@ -101,7 +104,7 @@ describe.each(checked.map((definition) => [definition.id, definition] as const))
         for (const seed of seeds) {
           const before = await headline(definition, seed, same);
           const after = await headline(definition, seed, change(kind, units, seed + 100));
-          kept.push(before === after);
+          kept.push(alike(before, after));
         }
         // A claim must hold always; what is not claimed must fail at least once.
         expect(kept.every(Boolean), JSON.stringify(kept)).toBe(

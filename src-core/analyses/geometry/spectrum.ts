@@ -80,6 +80,7 @@ Eigenvalues are computed in float64 from the smaller of XᵀX and XXᵀ, and wri
     'isotropic scaling (all but eigenvalues)',
     'translation (all but rankMe and vonNeumann, with center=true)',
   ],
+  invariantTo: ['permutation', 'orthogonal', 'scaling', 'translation'],
   misleads:
     'With n ≤ d the rank is at most n − 1, and every dimension grows with n: compare at equal n. The definitions differ widely on one spectrum: name the one you report. A few massive units set λ_1 and hide the rest. A fit over all ranks bends alpha where the tail is noise: choose a window and look at alphaR2.',
   citation:

@@ -54,6 +54,7 @@ Interval: 2.5 % and 97.5 % percentiles over resamples of the samples with replac
     'translation of either side',
     'the same permutation of the samples of both sides',
   ],
+  invariantTo: ['permutation', 'orthogonal', 'scaling', 'translation'],
   misleads:
     'Biased CKA of independent data is about √(pq/((n+p)(n+q))) and nears 1 when units outnumber samples: use the debiased estimate. A few directions of large variance, or a few outlying samples, decide the linear kernel’s value. High CKA does not say that both compute the same. It is not invariant to invertible linear maps: rescaling single units changes it.',
   citation:
