@@ -1,6 +1,6 @@
 import type { LayerInfo, ModelOutline } from '@repscope/core/models/model.ts';
 import { expect, test } from 'vitest';
-import { factsLine, groupLayers, shapeText } from './facts.ts';
+import { factsLine, foldLayers, shapeText } from './facts.ts';
 
 const layer = (name: string, parameters?: number, isDefault = true): LayerInfo => ({
   name,
@@ -48,7 +48,7 @@ test('facts count declared blocks, else the default layers, and name the main ty
 test('layers that differ in numbers only are one group', () => {
   const layers = [layer('embeddings', 10), layer('layers.0.out', 5), layer('layers.11.out', 7)];
   expect(
-    groupLayers(layers).map(({ name, count, parameters }) => [name, count, parameters]),
+    foldLayers(layers).map(({ name, count, parameters }) => [name, count, parameters]),
   ).toEqual([
     ['embeddings', 1, 10],
     ['layers.*.out', 2, 12],

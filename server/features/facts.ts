@@ -29,7 +29,7 @@ export function factsLine(outline: ModelOutline): string {
   ].join(' · ');
 }
 
-export interface LayerGroup {
+export interface LayerFold {
   /** The name, with `*` for what differs within the group. */
   name: string;
   kind: string;
@@ -39,8 +39,8 @@ export interface LayerGroup {
 }
 
 /** Layers that differ in numbers only, as one line: `layers.*.attn.probs` × 6. */
-export function groupLayers(layers: readonly LayerInfo[]): LayerGroup[] {
-  const groups = new Map<string, LayerGroup>();
+export function foldLayers(layers: readonly LayerInfo[]): LayerFold[] {
+  const groups = new Map<string, LayerFold>();
   for (const { name, kind, parameters = 0, shape } of layers) {
     const pattern = name.replace(/\d+/g, '*');
     const key = `${pattern} ${kind} ${shape?.join() ?? ''}`;

@@ -7,7 +7,7 @@ import type { ModelCatalog } from '../model-catalog.ts';
 import type { Reference } from '../reference.ts';
 import type { Runs } from '../runs.ts';
 import { chart, dataUri, profileOf } from './chart.ts';
-import { groupLayers, mainDtypes, shapeText } from './facts.ts';
+import { foldLayers, mainDtypes, shapeText } from './facts.ts';
 
 const maxLayerLines = 12;
 const maxValues = 4;
@@ -65,7 +65,7 @@ function values(title: string, list: readonly ValueInfo[]): string[] {
 
 function layers(outline: ModelOutline): string {
   const shown = outline.layers.filter((layer) => layer.default);
-  const groups = groupLayers(shown.length > 0 ? shown : outline.layers);
+  const groups = foldLayers(shown.length > 0 ? shown : outline.layers);
   if (groups.length === 0) return '';
   const lines = groups.slice(0, maxLayerLines).map(({ name, kind, count, parameters, shape }) => {
     const cells = [

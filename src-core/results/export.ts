@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { knownAnalysis } from '../analyses/known.ts';
 import { UserError } from '../errors.ts';
 import { version } from '../version.ts';
+import { csvField } from './format.ts';
 import type { Result, ResultValue, RunSummary } from './schema.ts';
 
 export type ExportFormat = 'json' | 'csv' | 'html';
@@ -37,9 +38,9 @@ export function toCsv(result: Result): string {
     } else {
       const indices = [0, 1, 2].map((depth) => {
         const index = path[depth];
-        return index === undefined ? '' : quoted(sides[depth]?.[index] ?? String(index));
+        return index === undefined ? '' : csvField(sides[depth]?.[index] ?? String(index));
       });
-      lines.push([quoted(key), ...indices, value === null ? '' : quoted(String(value))].join(','));
+      lines.push([csvField(key), ...indices, value === null ? '' : csvField(String(value))].join(','));
     }
   };
   for (const [key, value] of Object.entries(result.values)) {
@@ -58,8 +59,6 @@ function sideLabels(result: Result): (string[] | undefined)[] {
   const [first, second] = [...byModel.values()];
   return [first, second ?? first];
 }
-
-const quoted = (text: string) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
 /** The page's script lies beside the bundles, or in dist/ when run from source. */
 async function pageAsset(name: string): Promise<string> {

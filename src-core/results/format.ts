@@ -33,3 +33,7 @@ export const formatShape = (shape: readonly (number | string | null)[] | undefin
 /** The last part of a path with either separator. */
 export const baseName = (path: string): string =>
   path.split(/[\\/]/).findLast((part) => part !== '') ?? path;
+
+/** A field of a CSV file (RFC 4180): quoted where it holds a comma, a quote or a line break. */
+export const csvField = (text: string): string =>
+  /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;

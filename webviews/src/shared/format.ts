@@ -1,3 +1,4 @@
+import { csvField } from '@repscope/core/results/format.ts';
 import type { Real } from '@repscope/core/results/schema.ts';
 
 /** A number to `digits` significant digits, without trailing zeros; `NaN` where it is null. */
@@ -99,12 +100,9 @@ export function thinning(count: number, pixels: number, spacing: number): number
 const isNumbers = (labels: readonly string[]): boolean =>
   labels.every((label) => label !== '' && Number.isFinite(Number(label)));
 
-/** RFC 4180: fields with commas, quotes or line breaks are quoted; numbers keep all digits. */
+/** RFC 4180; numbers keep all digits. */
 export function toCsv(table: TableData): string {
-  const field = (value: Real | string): string => {
-    const text = exact(value);
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
+  const field = (value: Real | string): string => csvField(exact(value));
   return [table.columns, ...table.rows].map((row) => row.map(field).join(',') + '\r\n').join('');
 }
 
