@@ -1,5 +1,6 @@
-import type { AnalysisDefinition, NamedRows, Side } from './definition.ts';
+import type { AnalysisDefinition, NamedRows } from './definition.ts';
 import { UserError } from '../errors.ts';
+import { correspondingLayers } from './corresponding.ts';
 import type { View } from '../results/schema.ts';
 import { cka } from './similarity/cka.ts';
 
@@ -39,7 +40,7 @@ export const compare: AnalysisDefinition<typeof cka.params> = {
       ...context,
       step: (fraction, message) => context.step(0.8 * fraction, message),
     });
-    const pairs = corresponding(first, second);
+    const pairs = correspondingLayers(first, second);
     const cosine: (number | null)[] = [];
     const sqnr: (number | null)[] = [];
     for (const [index, [x, y]] of pairs.entries()) {
@@ -65,18 +66,6 @@ export const compare: AnalysisDefinition<typeof cka.params> = {
     };
   },
 };
-
-/** Layers of the same name; where the names say nothing, of the same rank. */
-function corresponding(first: Side, second: Side): [NamedRows, NamedRows][] {
-  const byName = new Map(second.layers.map((layer) => [layer.label, layer]));
-  const named = first.layers.flatMap((layer): [NamedRows, NamedRows][] => {
-    const twin = byName.get(layer.label);
-    return twin ? [[layer, twin]] : [];
-  });
-  if (named.length > 0) return named;
-  if (first.layers.length !== second.layers.length) return [];
-  return first.layers.map((layer, index) => [layer, second.layers[index]!]);
-}
 
 async function differ(x: NamedRows, y: NamedRows): Promise<{ cosine: number; sqnr: number }> {
   let cosines = 0;

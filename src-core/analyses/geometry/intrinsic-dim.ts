@@ -106,6 +106,7 @@ Interval: copies of a sample would make r_1 = 0, so that nothing is drawn with r
     'translation',
     'permutation of the samples',
   ],
+  invariantTo: ['permutation', 'orthogonal', 'scaling', 'translation'],
   misleads:
     'Dimensions above about 2·log10(n) come out too low: 20 reads as about 15 at n = 2,500. Noise raises the dimension at the scale of nearest neighbours, which is the only scale twonn sees; gride shows whether it falls at larger ones. At scales that reach across folds of a curved set, gride rises again. lpca counts directions, not coordinates: a curve that bends into ten directions has ten; n ≤ d samples span at most n − 1. Clusters, and tokens that repeat, shorten first distances: look at dropped. Samples of one sequence are not independent.',
   citation:

@@ -70,13 +70,8 @@ describe('channelStd', () => {
   });
   test('is nothing where all are one, and exactly the little that is left', async () => {
     const direction = gaussianRows(1, 128, 4)[0]!;
-    expect(
-      await valueOf(
-        matrixOf(50, 128, (i, j) => (i + 1) * direction[j]!),
-        'channelStd',
-      ),
-    ) //
-      .toBeLessThan(1e-15);
+    const rays = matrixOf(50, 128, (i, j) => (i + 1) * direction[j]!);
+    expect(await valueOf(rays, 'channelStd')).toBeLessThan(1e-15);
     const little = gaussianRows(500, 128, 5).map((row) =>
       row.map((value, j) => direction[j]! + 1e-4 * value),
     );

@@ -66,6 +66,7 @@ One pass over the rows; the median takes two more, and only where something exce
     'isotropic scaling (all but massive)',
     'permutation of the samples (all but their indices)',
   ],
+  invariantTo: ['permutation', 'orthogonal', 'scaling'],
   misleads:
     'One massive unit makes every cosine high: look at outlierDims beside anisotropy. Cosines see the mean: a common offset is anisotropy, whatever lies around it. The limits for massive activations were chosen for residual streams of language models; pooling over tokens hides one that sits on a single token, so capture with pool none. Chance is not zero at small d: cosines of random directions spread by 1/√d.',
   citation:
