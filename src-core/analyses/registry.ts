@@ -5,11 +5,18 @@ import type { AnalysisDefinition } from './definition.ts';
 import { nearWords } from './near-words.ts';
 import { intrinsicDim } from './geometry/intrinsic-dim.ts';
 import { isotropy } from './geometry/isotropy.ts';
+import { precisionRecall } from './geometry/precision-recall.ts';
 import { spectrum } from './geometry/spectrum.ts';
 import { cka } from './similarity/cka.ts';
 
 /** Every analysis, in the order of lists and menus. A new one is a file and a line here. */
-export const analyses: readonly AnalysisDefinition[] = [cka, intrinsicDim, spectrum, isotropy];
+export const analyses: readonly AnalysisDefinition[] = [
+  cka,
+  intrinsicDim,
+  spectrum,
+  isotropy,
+  precisionRecall,
+];
 
 /** @throws UserError `usage` that names the nearest ids. */
 export function findAnalysis(id: string): AnalysisDefinition {
