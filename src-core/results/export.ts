@@ -40,7 +40,9 @@ export function toCsv(result: Result): string {
         const index = path[depth];
         return index === undefined ? '' : csvField(sides[depth]?.[index] ?? String(index));
       });
-      lines.push([csvField(key), ...indices, value === null ? '' : csvField(String(value))].join(','));
+      lines.push(
+        [csvField(key), ...indices, value === null ? '' : csvField(String(value))].join(','),
+      );
     }
   };
   for (const [key, value] of Object.entries(result.values)) {
