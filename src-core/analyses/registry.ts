@@ -7,6 +7,9 @@ import { intrinsicDim } from './geometry/intrinsic-dim.ts';
 import { isotropy } from './geometry/isotropy.ts';
 import { precisionRecall } from './geometry/precision-recall.ts';
 import { spectrum } from './geometry/spectrum.ts';
+import { entropy } from './geometry/entropy.ts';
+import { curvature } from './geometry/curvature.ts';
+import { rankCollapse } from './collapse/rank-collapse.ts';
 import { cka } from './similarity/cka.ts';
 
 /** Every analysis, in the order of lists and menus. A new one is a file and a line here. */
@@ -15,7 +18,10 @@ export const analyses: readonly AnalysisDefinition[] = [
   intrinsicDim,
   spectrum,
   isotropy,
+  entropy,
+  curvature,
   precisionRecall,
+  rankCollapse,
 ];
 
 /** @throws UserError `usage` that names the nearest ids. */
