@@ -3,6 +3,7 @@ import { UserError } from '../errors.ts';
 import type { AnalysisInfo, ParameterInfo } from '../protocol/language-server.ts';
 import type { AnalysisDefinition } from './definition.ts';
 import { nearWords } from './near-words.ts';
+import { neuralCollapse } from './collapse/neural-collapse.ts';
 import { intrinsicDim } from './geometry/intrinsic-dim.ts';
 import { isotropy } from './geometry/isotropy.ts';
 import { precisionRecall } from './geometry/precision-recall.ts';
@@ -22,6 +23,7 @@ export const analyses: readonly AnalysisDefinition[] = [
   curvature,
   precisionRecall,
   rankCollapse,
+  neuralCollapse,
 ];
 
 /** @throws UserError `usage` that names the nearest ids. */
