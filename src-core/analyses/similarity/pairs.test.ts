@@ -19,16 +19,13 @@ const product: PairMeasure<Kept> = {
     const block = await rows.uncentred('float64').rows(0, rows.n);
     return { values: Float64Array.from({ length: rows.n }, (_, i) => block[i * rows.d]!) };
   },
-  compare: ({ values: a }, { values: b }) => ({
-    product: a.reduce((sum, value, i) => sum + value * b[i]!, 0),
-    gap: a[0]! - b[0]!,
-    firsts: [a[0]!, b[0]!],
-  }),
-  mirror: ({ product, gap, firsts }) => ({
-    product: product!,
-    gap: -(gap as number),
-    firsts: (firsts as number[]).toReversed(),
-  }),
+  compare: ({ values: a }, { values: b }) => {
+    const product = a.reduce((sum, value, i) => sum + value * b[i]!, 0);
+    return [
+      { product, gap: a[0]! - b[0]!, firsts: [a[0]!, b[0]!] },
+      { product, gap: b[0]! - a[0]!, firsts: [b[0]!, a[0]!] },
+    ];
+  },
   permute: ({ values }, order) => ({ values: Float64Array.from(order, (at) => values[at]!) }),
   resample: ({ values }, samples) => ({ values: Float64Array.from(samples, (at) => values[at]!) }),
 };
@@ -101,17 +98,28 @@ describe('values', () => {
     expect(values['gap']).toEqual([[-2], [-4]]);
   });
 
-  test('a directed measure is asked for both directions', async () => {
+  test('of a directed measure, null and interval have their directions too', async () => {
     const directed: PairMeasure<Kept> = {
       ...product,
-      directed: true,
-      compare: ({ values: x }, { values: y }) => ({ product: x[0]! + 10 * y[0]! }),
+      compare: ({ values: x }, { values: y }) => [
+        { product: x[0]! + 10 * y[1]! },
+        { product: y[0]! + 10 * x[1]! },
+      ],
     };
-    const { values } = await compare([model('m', { a, b })], {}, directed);
-    expect(values['product']).toEqual([
-      [11, 31],
-      [13, 33],
-    ]);
+    const constant = { a: column(1, 1), b: column(2, 2) };
+    const settings = { permutations: 3, bootstrap: 3 };
+    const {
+      values,
+      null: chance,
+      interval,
+    } = await compare([model('m', constant)], settings, directed);
+    const expected = [
+      [11, 21],
+      [12, 22],
+    ];
+    expect(values['product']).toEqual(expected);
+    expect(chance!.mean).toEqual(expected);
+    expect(interval!.low).toEqual(expected);
   });
 
   test('the label of a warning names the model where there are two', async () => {
@@ -226,6 +234,21 @@ describe('null and interval', () => {
     const settings = { permutations: 20, bootstrap: 20, seed: 3 };
     const [one, other] = [await compare(sides, settings), await compare(sides, settings, scored)];
     expect([other.null, other.interval]).toEqual([one.null, one.interval]);
+  });
+
+  test('terms of samples are resampled as they are', async () => {
+    const terms: PairMeasure<Kept> = {
+      ...product,
+      resample: undefined,
+      terms: ({ values: p }, { values: q }) => p.map((value, i) => 60 * value * q[i]!),
+    };
+    const settings = { bootstrap: 50, seed: 3 };
+    const [{ interval }, { interval: byTerms }] = [
+      await compare(sides, settings),
+      await compare(sides, settings, terms),
+    ];
+    expect(byTerms!.low as number).toBeCloseTo(interval!.low as number, 10);
+    expect(byTerms!.high as number).toBeCloseTo(interval!.high as number, 10);
   });
 
   test('a bounded value has a bounded interval around it', async () => {

@@ -14,6 +14,9 @@ export type Step = (fraction: number) => Promise<void>;
 
 export type Values = Record<string, ResultValue>;
 
+/** Values of (a, b), and of (b, a). */
+export type BothWays = readonly [Values, Values];
+
 /**
  * A measure of two representations of the same samples. `L` is what it keeps of a layer: every
  * layer is prepared once and compared with every other, as far as memory allows to keep them.
@@ -25,18 +28,22 @@ export interface PairMeasure<L> extends PairLook {
   bytes(rows: CheckedRows): number;
   /** @param layer the same rows as they were given, for the shape of a sample. */
   prepare(rows: CheckedRows, layer: NamedRows, step: Step): Promise<L> | L;
-  /** All values of a pair; NaN where there is none. */
-  compare(a: L, b: L, step: Step): Promise<Values> | Values;
+  /**
+   * All values of (a, b), NaN where there is none; of a directed measure those of (b, a) behind
+   * them.
+   */
+  compare(a: L, b: L, step: Step): Promise<Values | BothWays> | Values | BothWays;
   /** The main value alone, for null and interval, where that takes less. */
-  score?(a: L, b: L): Promise<number> | number;
-  /** Values of (b, a) from those of (a, b); the same where absent. */
-  mirror?(values: Values): Values;
-  /** True where (b, a) has values of its own. */
-  directed?: boolean;
+  score?(a: L, b: L, step: Step): Promise<number> | number;
   /** The layer with its samples reordered: sample i becomes the one that was `order[i]`. */
-  permute?(b: L, order: Int32Array): Promise<L> | L;
+  permute?(b: L, order: Int32Array): L;
   /** The layer over samples drawn with replacement. */
-  resample?(a: L, samples: Int32Array): Promise<L> | L;
+  resample?(a: L, samples: Int32Array, step: Step): Promise<L> | L;
+  /**
+   * A term for each sample, whose mean is the main value: then terms are resampled. For measures
+   * that copies of a sample would spoil, as those of neighbours.
+   */
+  terms?(a: L, b: L): Float64Array;
   /** What else to show of two matrices. */
   views?(a: L, b: L, labels: readonly [string, string]): View[];
 }
@@ -62,12 +69,11 @@ export async function comparePairs<L>(
   const checked = await checkPair(pair, sides, context, measure.leastSamples);
   warnConstantUnits([...new Set([...checked.rows, ...checked.columns])], context);
   const draws = { permutations, bootstrap, n: checked.rows[0]!.n, seed };
-  const mirrored = pair.self && !measure.directed;
   const size = layersPerBlock(checked, measure, permutations + bootstrap > 0, context);
   const cells = emptyCells(checked.rows.length, checked.columns.length, draws);
   const plan = [...blocks(checked.rows.length, size)].map((range) => ({
     range,
-    others: [...blocks(checked.columns.length, size, mirrored ? range[0] : 0)],
+    others: [...blocks(checked.columns.length, size, pair.self ? range[0] : 0)],
   }));
   const work = new Work(context);
   const prepare = async ([from, to]: Range, list: 'rows' | 'columns') => {
@@ -85,7 +91,7 @@ export async function comparePairs<L>(
     work.expect(length(range));
     for (const other of others) {
       work.expect(isSame(range, other) ? 0 : length(other));
-      work.expect(pairsOf(range, other, mirrored) * (1 + permutations + bootstrap));
+      work.expect(pairsOf(range, other, pair.self) * (1 + permutations + bootstrap));
     }
   }
   let views: View[] = [];
@@ -93,7 +99,7 @@ export async function comparePairs<L>(
     const rows = await prepare(range, 'rows');
     for (const other of others) {
       const columns = isSame(range, other) ? rows : await prepare(other, 'columns');
-      await compareBlock({ rows, columns, mirrored }, measure, draws, cells, work);
+      await compareBlock({ rows, columns, self: pair.self }, measure, draws, cells, work);
       if (!pair.layered && measure.views) {
         const labels = [checked.rows[0]!.label, checked.columns[0]!.label] as const;
         views = measure.views(rows[0]!.layer, columns[0]!.layer, labels);
@@ -106,9 +112,9 @@ export async function comparePairs<L>(
 
 const length = ([from, to]: Range) => to - from;
 
-/** Pairs of a block; of a mirrored one on the diagonal those with a ≤ b. */
-const pairsOf = (rows: Range, columns: Range, mirrored: boolean) =>
-  mirrored && rows[0] === columns[0]
+/** Pairs of a block; of a list with itself those with a ≤ b. */
+const pairsOf = (rows: Range, columns: Range, self: boolean) =>
+  self && rows[0] === columns[0]
     ? (length(rows) * (length(rows) + 1)) / 2
     : length(rows) * length(columns);
 
@@ -127,62 +133,84 @@ interface Draws {
 interface Block<L> {
   rows: readonly Prepared<L>[];
   columns: readonly Prepared<L>[];
-  mirrored: boolean;
+  /** One list with itself: each pair fills two cells. */
+  self: boolean;
 }
 
 async function compareBlock<L>(
-  { rows, columns, mirrored }: Block<L>,
+  { rows, columns, self }: Block<L>,
   measure: PairMeasure<L>,
   draws: Draws,
   cells: PairCells,
   work: Work,
 ): Promise<void> {
   const pairs = columns.flatMap((b) =>
-    rows.filter((a) => !mirrored || a.at <= b.at).map((a) => [a, b] as const),
+    rows.filter((a) => !self || a.at <= b.at).map((a) => [a, b] as const),
   );
   for (const [a, b] of pairs) {
     const step = work.part('Comparing layers');
-    const values = finite(await measure.compare(a.layer, b.layer, step));
-    cells.values[a.at]![b.at] = values;
-    if (mirrored && a.at !== b.at) {
-      cells.values[b.at]![a.at] = measure.mirror?.(values) ?? values;
-    }
+    const values = await measure.compare(a.layer, b.layer, step);
+    const [forward, backward] = bothWays(values);
+    cells.values[a.at]![b.at] = finite(forward);
+    if (self) cells.values[b.at]![a.at] = finite(backward);
     await work.finish();
   }
-  const score = async (a: L, b: L): Promise<number> => {
-    if (measure.score) return measure.score(a, b);
-    const values = await measure.compare(a, b, () => Promise.resolve());
-    return values[measure.key] as number;
-  };
   const keep = async (into: Float64Array[][], draw: number, a: Prepared<L>, b: Prepared<L>) => {
-    const value = await score(a.layer, b.layer);
-    into[a.at]![b.at]![draw] = value;
-    if (mirrored) into[b.at]![a.at]![draw] = value;
+    const step = work.part('Resampling');
+    const scores = measure.score
+      ? await measure.score(a.layer, b.layer, step)
+      : bothWays(await measure.compare(a.layer, b.layer, step)).map(
+          (values) => values[measure.key],
+        );
+    const [forward, backward] = (Array.isArray(scores) ? scores : [scores, scores]) as number[];
+    into[a.at]![b.at]![draw] = forward!;
+    if (self) into[b.at]![a.at]![draw] = backward!;
     await work.finish();
   };
   const order = new Random(draws.seed);
   for (let draw = 0; draw < draws.permutations; draw++) {
     const permutation = order.permutation(draws.n);
     for (const column of columns) {
-      const moved = await measure.permute!(column.layer, permutation);
-      for (const [a, b] of pairs) {
-        if (b === column) await keep(cells.permuted!, draw, a, { at: b.at, layer: moved });
-      }
+      const moved = { at: column.at, layer: measure.permute!(column.layer, permutation) };
+      for (const [a, b] of pairs) if (b === column) await keep(cells.permuted!, draw, a, moved);
     }
   }
+  if (draws.bootstrap === 0) return;
   const sampling = new Random(draws.seed + 2 ** 32);
+  const terms =
+    measure.terms &&
+    pairs.map(
+      ([{ layer: a }, { layer: b }]) => [measure.terms!(a, b), measure.terms!(b, a)] as const,
+    );
   for (let draw = 0; draw < draws.bootstrap; draw++) {
     const samples = Int32Array.from({ length: draws.n }, () => sampling.below(draws.n));
-    const drawn = new Map<L, L>();
-    for (const { layer } of new Set([...rows, ...columns])) {
-      drawn.set(layer, await measure.resample!(layer, samples));
-      await work.pause();
+    if (terms) {
+      for (const [index, [a, b]] of pairs.entries()) {
+        const [forward, backward] = terms[index]!;
+        cells.resampled![a.at]![b.at]![draw] = meanAt(forward, samples);
+        if (self) cells.resampled![b.at]![a.at]![draw] = meanAt(backward, samples);
+        await work.finish();
+      }
+      continue;
+    }
+    const drawn = new Map<Prepared<L>, Prepared<L>>();
+    for (const prepared of new Set([...rows, ...columns])) {
+      const layer = await measure.resample!(prepared.layer, samples, () => work.pause());
+      drawn.set(prepared, { at: prepared.at, layer });
     }
     for (const [a, b] of pairs) {
-      const [first, second] = [a, b].map(({ at, layer }) => ({ at, layer: drawn.get(layer)! }));
-      await keep(cells.resampled!, draw, first!, second!);
+      await keep(cells.resampled!, draw, drawn.get(a)!, drawn.get(b)!);
     }
   }
+}
+
+const bothWays = (values: Values | BothWays): BothWays =>
+  Array.isArray(values) ? (values as unknown as BothWays) : [values as Values, values as Values];
+
+function meanAt(terms: Float64Array, samples: Int32Array): number {
+  let sum = 0;
+  for (const at of samples) sum += terms[at]!;
+  return sum / samples.length;
 }
 
 function emptyCells(rows: number, columns: number, { permutations, bootstrap }: Draws): PairCells {
