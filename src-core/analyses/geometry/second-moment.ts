@@ -22,14 +22,23 @@ export async function momentEigenvalues(
   rows: RowSource,
   step: Step,
 ): Promise<Float64Array> {
-  const { n, d } = rows;
-  const size = Math.min(n, d);
-  const matrix = await (n < d ? outer : inner)(engine, rows, (part) => step(part / 2));
+  const { n } = rows;
+  const { matrix, size } = await smallerMoment(engine, rows, (part) => step(part / 2));
   const { values } = await symmetricEigen(matrix, size, {
     step: (part) => step(0.5 + part / 2),
   });
   const rounding = size * Number.EPSILON * values[0]!;
   return values.map((value) => (value > rounding ? value / n : 0));
+}
+
+/** Lower triangle of the smaller of XᵀX, d × d, and, where samples are fewer than units, XXᵀ. */
+export async function smallerMoment(
+  engine: Engine,
+  rows: RowSource,
+  step: Step,
+): Promise<{ matrix: Float64Array; size: number }> {
+  const { n, d } = rows;
+  return { matrix: await (n < d ? outer : inner)(engine, rows, step), size: Math.min(n, d) };
 }
 
 /** Lower triangle of XᵀX, d × d. */
