@@ -7,6 +7,7 @@ import { neuralCollapse } from './collapse/neural-collapse.ts';
 import { intrinsicDim } from './geometry/intrinsic-dim.ts';
 import { isotropy } from './geometry/isotropy.ts';
 import { precisionRecall } from './geometry/precision-recall.ts';
+import { truncation } from './geometry/truncation.ts';
 import { spectrum } from './geometry/spectrum.ts';
 import { entropy } from './geometry/entropy.ts';
 import { curvature } from './geometry/curvature.ts';
@@ -21,6 +22,7 @@ export const analyses: readonly AnalysisDefinition[] = [
   isotropy,
   entropy,
   curvature,
+  truncation,
   precisionRecall,
   rankCollapse,
   neuralCollapse,
