@@ -45,7 +45,7 @@ export interface PairMeasure<L> extends PairLook {
    */
   terms?(a: L, b: L): Float64Array;
   /** What else to show of two matrices. */
-  views?(a: L, b: L, labels: readonly [string, string]): View[];
+  views?(values: Values, a: L, b: L, labels: readonly [string, string]): View[];
 }
 
 export interface DrawSettings {
@@ -102,7 +102,7 @@ export async function comparePairs<L>(
       await compareBlock({ rows, columns, self: pair.self }, measure, draws, cells, work);
       if (!pair.layered && measure.views) {
         const labels = [checked.rows[0]!.label, checked.columns[0]!.label] as const;
-        views = measure.views(rows[0]!.layer, columns[0]!.layer, labels);
+        views = measure.views(cells.values[0]![0]!, rows[0]!.layer, columns[0]!.layer, labels);
       }
     }
   }
