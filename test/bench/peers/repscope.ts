@@ -45,7 +45,11 @@ async function round({ run, sides, params = {}, labels, value }: Case['ours']) {
     const outcome = await definition.run(named, parseParams(definition, params), {
       engine,
       warn: () => undefined,
-      open: (spec) => openMatrix(spec, '/'),
+      open: async (spec) => {
+        const matrix = await openMatrix(spec, '/');
+        opened.push(matrix);
+        return matrix;
+      },
       memoryLimit: defaultMemoryLimit,
       step: () => new Promise((resolve) => setImmediate(resolve)),
     });
