@@ -27,7 +27,7 @@ const mapped = (rows: Rows, w: Rows, scale: number, offset: number) =>
 describe('Procrustes', () => {
   test.each(['narrow', 'wide'] as const)('agrees with NumPy: %s', async (name) => {
     const found = await values(x, name === 'narrow' ? y : wide);
-    for (const [key, value] of Object.entries(fixture.procrustes[name])) {
+    for (const [key, value] of Object.entries<number>({ ...fixture.procrustes[name] })) {
       expect(found[key], key).toBeCloseTo(value, 9);
     }
   });
