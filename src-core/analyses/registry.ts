@@ -13,10 +13,16 @@ import { entropy } from './geometry/entropy.ts';
 import { curvature } from './geometry/curvature.ts';
 import { rankCollapse } from './collapse/rank-collapse.ts';
 import { cka } from './similarity/cka.ts';
+import { cca } from './similarity/cca.ts';
+import { procrustes } from './similarity/procrustes.ts';
+import { shape } from './similarity/shape.ts';
 
 /** Every analysis, in the order of lists and menus. A new one is a file and a line here. */
 export const analyses: readonly AnalysisDefinition[] = [
   cka,
+  cca,
+  procrustes,
+  shape,
   intrinsicDim,
   spectrum,
   isotropy,
