@@ -7,6 +7,8 @@ import type * as ort from 'onnxruntime-node';
 import { UserError } from '../errors.ts';
 import type { Runnable, RunnableGraph, TfjsGraph } from '../models/model.ts';
 import { GraphBuilder, type OnnxType } from '../onnx/graph-builder.ts';
+import type { Floats } from '../tensor/matrix.ts';
+import { DeviceMatrix } from './device-matrix.ts';
 import type { DeviceChoice, DeviceName, DeviceReport } from './engine.ts';
 
 type Runtime = typeof ort;
@@ -20,6 +22,9 @@ export interface FeedTensor {
   readonly data: ArrayBufferView & ArrayLike<number | bigint>;
 }
 export type Feeds = Readonly<Record<string, FeedTensor>>;
+
+/** Arrays of ours that outputs of known shape are written to, so that no copy is left to collect. */
+export type Targets = Readonly<Record<string, { data: Floats; dims: readonly number[] }>>;
 
 /** A model's output, whatever its type in the graph, as float32. */
 export interface ModelOutput {
@@ -126,6 +131,14 @@ function productGraph(): Uint8Array {
   return graph.finish();
 }
 
+/** A copy of a matrix. */
+function uploadGraph(): Uint8Array {
+  const graph = new GraphBuilder('upload');
+  const x = graph.input('x', 'float32', ['n', 'd']);
+  graph.output(graph.op('Identity', [x], {}, 'y'), 'float32', ['n', 'd']);
+  return graph.finish();
+}
+
 /** GFLOP/s of a float32 product of two n × n matrices, best of three after a first run. */
 async function measure(runtime: Runtime, session: ort.InferenceSession, n: number) {
   const a = new runtime.Tensor('float32', new Float32Array(n ** 2).fill(1), [n, n]);
@@ -209,26 +222,66 @@ export class Engine {
   readonly device: DeviceName;
   readonly #runtime: Runtime;
   readonly #sessions = new Map<string, Promise<ort.InferenceSession>>();
+  readonly #uploaded = new Set<DeviceMatrix>();
 
   constructor(runtime: Runtime, device: DeviceName) {
     this.#runtime = runtime;
     this.device = device;
   }
 
-  /** Run a graph of ours; its session is kept for the next call with the same bytes. */
-  async run(graph: Uint8Array, feeds: Feeds): Promise<Record<string, OutputTensor>> {
-    const key = createHash('sha256').update(graph).digest('hex');
-    let session = this.#sessions.get(key);
-    if (session === undefined) {
-      session = this.#runtime.InferenceSession.create(graph, sessionOptions(this.device));
-      this.#sessions.set(key, session);
-    }
+  /**
+   * Run a graph of ours; its session is kept for the next call with the same bytes.
+   * @param into where to write outputs; then all of them are named
+   */
+  async run(
+    graph: Uint8Array,
+    feeds: Readonly<Record<string, FeedTensor | DeviceMatrix>>,
+    into?: Targets,
+  ): Promise<Record<string, OutputTensor>> {
     try {
-      return await runSession(this.#runtime, await session, feeds);
+      const session = await this.#session(graph);
+      const inputs = tensorsOf(this.#runtime, feeds);
+      const outputs = into && mapValues(into, (target) => tensorOf(this.#runtime, target));
+      return await runSession(session, inputs, outputs);
     } catch (error) {
       const remedy =
         this.device === 'cpu' ? 'please report it with the log' : 'choose the device cpu';
       throw nativeError(`device ${this.device}`, error, remedy);
+    }
+  }
+
+  #session(
+    graph: Uint8Array,
+    more: Partial<ort.InferenceSession.SessionOptions> = {},
+  ): Promise<ort.InferenceSession> {
+    const key = createHash('sha256').update(graph).digest('hex');
+    let session = this.#sessions.get(key);
+    if (session === undefined) {
+      const options = { ...sessionOptions(this.device), ...more };
+      session = this.#runtime.InferenceSession.create(graph, options);
+      this.#sessions.set(key, session);
+    }
+    return session;
+  }
+
+  /**
+   * Put a matrix, `columns` wide, where the kernels run, to be used in several of them. It is freed
+   * with the engine if not before.
+   */
+  async upload(data: Floats, columns: number): Promise<DeviceMatrix> {
+    const tensor = tensorOf(this.#runtime, { data, dims: [data.length / columns, columns] });
+    // Under CUDA outputs come back to the host; on the processor there is nowhere to go.
+    if (this.device !== 'webgpu' || tensor.type !== 'float32') return new DeviceMatrix(tensor);
+    try {
+      const session = await this.#session(uploadGraph(), {
+        preferredOutputLocation: 'gpu-buffer',
+      });
+      const { y } = (await session.run({ x: tensor })) as Record<string, ort.Tensor>;
+      const matrix = new DeviceMatrix(y!, (disposed) => void this.#uploaded.delete(disposed));
+      this.#uploaded.add(matrix);
+      return matrix;
+    } catch (error) {
+      throw nativeError(`device ${this.device}`, error, 'choose the device cpu');
     }
   }
 
@@ -275,7 +328,7 @@ export class Engine {
       outputs: session.outputNames,
       run: async (feeds, outputs = wanted) => {
         try {
-          const answer = await runSession(runtime, session, feeds, outputs);
+          const answer = await runSession(session, tensorsOf(runtime, feeds), outputs);
           return mapValues(answer, ({ dims, data }) => ({ dims, data: toFloat32(data) }));
         } catch (error) {
           throw nativeError(name, error, 'check that the probe fits the model’s inputs');
@@ -285,8 +338,9 @@ export class Engine {
     };
   }
 
-  /** Free all sessions of generated graphs. */
+  /** Free all uploaded matrices and all sessions of generated graphs. */
   async dispose(): Promise<void> {
+    for (const matrix of this.#uploaded) matrix.dispose();
     const sessions = [...this.#sessions.values()];
     this.#sessions.clear();
     for (const session of sessions) await (await session).release();
@@ -342,17 +396,28 @@ function halfToNumber(bits: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-async function runSession(
+function tensorOf(
   runtime: Runtime,
-  session: ort.InferenceSession,
-  feeds: Feeds,
-  outputs: readonly string[] = session.outputNames,
-): Promise<Record<string, OutputTensor>> {
-  const inputs = mapValues(
-    feeds,
-    // The constructor's overloads tie each type to its array; here they arrive as a pair.
-    ({ dtype, dims, data }) => new runtime.Tensor(dtype, data as unknown as Float32Array, dims),
+  { data, dims }: { data: FeedTensor['data']; dims: readonly number[] },
+  dtype: TensorType = data instanceof Float64Array ? 'float64' : 'float32',
+): ort.Tensor {
+  // The constructor's overloads tie each type to its array; here they arrive as a pair.
+  return new runtime.Tensor(dtype, data as unknown as Float32Array, dims);
+}
+
+const tensorsOf = (
+  runtime: Runtime,
+  feeds: Readonly<Record<string, FeedTensor | DeviceMatrix>>,
+): Record<string, ort.Tensor> =>
+  mapValues(feeds, (feed) =>
+    feed instanceof DeviceMatrix ? feed.tensor : tensorOf(runtime, feed, feed.dtype),
   );
+
+async function runSession(
+  session: ort.InferenceSession,
+  inputs: Record<string, ort.Tensor>,
+  outputs: readonly string[] | Record<string, ort.Tensor> = session.outputNames,
+): Promise<Record<string, OutputTensor>> {
   const answer = await session.run(inputs, outputs);
   return mapValues(answer as Readonly<Record<string, ort.Tensor>>, ({ type, dims, data }) => ({
     dtype: type as TensorType,

@@ -8,7 +8,7 @@ const devices = (await listDevices()).filter(({ available }) => available);
 /** rows × columns numbers of no pattern; multiples of 1/8, so that float32 sums are exact. */
 const matrix = (rows: number, columns: number, phase: number) =>
   Array.from({ length: rows * columns }, (_, at) => Math.round(16 * Math.sin(at * 7 + phase)) / 8);
-const close = (actual: Float64Array, expected: number[]) => {
+const close = (actual: Float32Array | Float64Array, expected: number[]) => {
   expect(actual).toHaveLength(expected.length);
   expected.forEach((value, at) => expect(actual[at]).toBeCloseTo(value, 10));
 };

@@ -1,12 +1,15 @@
 import type { Engine } from '../../engine/device-engine.ts';
 import { dots, weightedForms } from '../../engine/kernels.ts';
+import type { Floats } from '../../tensor/matrix.ts';
 import type { Random } from '../random.ts';
-import { blocks } from '../blocks.ts';
+import { blocks, type Range } from '../blocks.ts';
 import { innerScale, type CentredMatrices, type Estimator } from './hsic.ts';
 import type { KernelSums, Pair, Tick, Tile } from './kernel-sums.ts';
 
-/** Elements of one block of permuted matrices. */
-const blockElements = 1 << 20;
+/** Elements of a block of a matrix, for each of the matrices and draws that are held at once. */
+const blockElements = 1 << 15;
+/** Draws, times matrices to permute, held at once. */
+const drawsHeld = 64;
 
 /** Orders of the samples, drawn when they are needed. */
 export interface Permutations {
@@ -14,12 +17,10 @@ export interface Permutations {
   readonly next: () => Int32Array;
 }
 
-/** Orders drawn together at the least, so that fixed matrices are not copied for each. */
-const leastGroup = 64;
-
 /**
  * HSIC of each pair after the samples of its second kernel are permuted: result[pair][draw].
- * Permuting leaves HSIC(K, K) as it is, so that the numerator is all that changes.
+ * Permuting leaves HSIC(K, K) as it is, so that the numerator is all that changes. Blocks of the
+ * upper triangles of permuted matrices are laid side by side, for all inner products at once.
  */
 export async function permutedHsic(
   engine: Engine,
@@ -31,54 +32,116 @@ export async function permutedHsic(
 ): Promise<Float64Array[]> {
   const left = [...new Set(pairs.map(([i]) => i))];
   const right = [...new Set(pairs.map(([, j]) => j))];
+  const place = (list: readonly number[]) => new Map(list.map((kernel, at) => [kernel, at]));
+  const [leftAt, rightAt] = [place(left), place(right)];
   const answer = pairs.map(() => new Float64Array(count));
-  const wide = Math.max(left.length, right.length);
-  const rows = Math.max(1, Math.min(n, Math.floor(blockElements / (n * wide))));
-  const batch = Math.max(1, Math.floor(blockElements / (rows * n * right.length)));
-  const buffer = new Float64Array(Math.min(batch, count) * right.length * rows * n);
-  // A group of orders at a time is drawn and kept for all blocks of rows.
-  for (const [from, to] of blocks(count, Math.max(batch, leastGroup))) {
+  const group = Math.max(1, Math.min(count, Math.floor(drawsHeld / right.length)));
+  const ranges = triangleRows(n, Math.max(blockElements, n));
+  const allocate = (length: number) =>
+    matrices[0] instanceof Float64Array ? new Float64Array(length) : new Float32Array(length);
+  const largest = Math.max(...ranges.map(({ size }) => size));
+  const fixed = allocate(left.length * largest);
+  const moved = allocate(group * right.length * largest);
+  for (const [from, to] of blocks(count, group)) {
     const orders = Array.from({ length: to - from }, next);
-    for (const [start, end] of blocks(n, rows)) {
-      const size = (end - start) * n;
-      const fixed = new Float64Array(left.length * size);
-      left.forEach((i, k) => fixed.set(matrices[i]!.subarray(start * n, end * n), k * size));
-      for (const [first, last] of blocks(to - from, batch)) {
-        const moved = buffer.subarray(0, (last - first) * right.length * size);
-        let at = 0;
-        for (const order of orders.slice(first, last)) {
-          for (const j of right) at = gather(matrices[j]!, n, order, start, end, moved, at);
+    const width = orders.length * right.length;
+    for (const { start, end, size } of ranges) {
+      left.forEach((i, k) => packUpper(matrices[i]!, n, start, end, fixed, k * size));
+      for (const [at, order] of orders.entries()) {
+        for (const [k, j] of right.entries()) {
+          const offset = (at * right.length + k) * size;
+          gatherUpper(matrices[j]!, n, order, start, end, moved, offset);
         }
-        const products = await dots(engine, size, fixed, moved);
-        const width = (last - first) * right.length;
-        pairs.forEach(([i, j], pair) => {
-          for (let draw = first; draw < last; draw++) {
-            const column = (draw - first) * right.length + right.indexOf(j);
-            answer[pair]![from + draw]! += products[left.indexOf(i) * width + column]!;
-          }
-        });
-        await tick(((end - start) / n) * ((last - first) / count));
+        // Of large samples one order alone takes a while.
+        if (n > largeSamples) await tick(0);
       }
+      const products = await dots(
+        engine,
+        size,
+        fixed.subarray(0, left.length * size),
+        moved.subarray(0, width * size),
+      );
+      pairs.forEach(([i, j], pair) => {
+        let at = leftAt.get(i)! * width + rightAt.get(j)!;
+        for (let draw = from; draw < to; draw++, at += right.length) {
+          answer[pair]![draw]! += 2 * products[at]!;
+        }
+      });
+      await tick((size / ((n * (n - 1)) / 2)) * ((to - from) / count));
     }
+    if (estimator === 'biased') addDiagonals(matrices, n, pairs, orders, answer, from);
   }
   const scale = innerScale(n, estimator);
   return answer.map((draws) => draws.map((product) => product / scale));
 }
 
-function gather(
-  matrix: Float64Array,
+/** Samples past which gathering one block for every draw takes longer than a pause should wait. */
+const largeSamples = 1 << 14;
+
+/** Rows of a strictly upper triangle in ranges of about `elements` of it. */
+function triangleRows(n: number, elements: number) {
+  const ranges: { start: number; end: number; size: number }[] = [];
+  for (let start = 0; start < n - 1;) {
+    let [end, size] = [start, 0];
+    while (end < n - 1 && (end === start || size + n - 1 - end <= elements)) size += n - 1 - end++;
+    ranges.push({ start, end, size });
+    start = end;
+  }
+  return ranges;
+}
+
+/** The strictly upper part of rows [start, end), row after row. */
+function packUpper(
+  matrix: Floats,
+  n: number,
+  start: number,
+  end: number,
+  target: Floats,
+  at: number,
+): void {
+  for (let row = start; row < end; row++) {
+    target.set(matrix.subarray(row * n + row + 1, (row + 1) * n), at);
+    at += n - 1 - row;
+  }
+}
+
+/** The same of the matrix with its rows and columns reordered. */
+function gatherUpper(
+  matrix: Floats,
   n: number,
   order: Int32Array,
   start: number,
   end: number,
-  target: Float64Array,
+  target: Floats,
   at: number,
-): number {
+): void {
   for (let row = start; row < end; row++) {
     const base = order[row]! * n;
-    for (let column = 0; column < n; column++) target[at++] = matrix[base + order[column]!]!;
+    for (let column = row + 1; column < n; column++) {
+      target[at++] = matrix[base + order[column]!]!;
+    }
   }
-  return at;
+}
+
+function addDiagonals(
+  matrices: readonly Floats[],
+  n: number,
+  pairs: readonly Pair[],
+  orders: readonly Int32Array[],
+  answer: readonly Float64Array[],
+  from: number,
+): void {
+  const diagonals = matrices.map((matrix) =>
+    Float64Array.from({ length: n }, (_, row) => matrix[row * n + row]!),
+  );
+  pairs.forEach(([i, j], pair) => {
+    const [k, l] = [diagonals[i]!, diagonals[j]!];
+    orders.forEach((order, at) => {
+      let sum = 0;
+      for (let row = 0; row < n; row++) sum += k[row]! * l[order[row]!]!;
+      answer[pair]![from + at]! += sum;
+    });
+  });
 }
 
 type Forms = [plain: Float64Array, mixed: Float64Array, squared: Float64Array];
@@ -134,11 +197,19 @@ export class BootstrapHsic {
     ]);
   }
 
+  /** Bytes of a bootstrap over `kernels` kernels and n samples. */
+  static bytes(n: number, kernels: number, draws: number): number {
+    return (kernels + 1) * n * draws * 8;
+  }
+
   /** Take in one tile of the upper triangle; what it mirrors is added with it. */
   async add({ a, b, values }: Tile, pause: () => Promise<void>): Promise<void> {
     const draws = this.#draws;
-    const left = this.#counts.subarray(a[0] * draws, a[1] * draws);
-    const right = this.#counts.subarray(b[0] * draws, b[1] * draws);
+    const weights = ([start, end]: Range): Floats => {
+      const counts = this.#counts.subarray(start * draws, end * draws);
+      return values[0] instanceof Float64Array ? counts : Float32Array.from(counts);
+    };
+    const [left, right] = [weights(a), weights(b)];
     for (const [index, tile] of values.entries()) {
       const { up, down } = await weightedForms.products(this.#engine, draws, tile, left, right);
       const sums = this.#products[index]!;

@@ -1,9 +1,11 @@
 import type { Engine } from '../../engine/device-engine.ts';
-import { UserError } from '../../errors.ts';
+import type { RowSource } from '../../tensor/matrix.ts';
 import type { AnalysisContext } from '../definition.ts';
-import { blocks, type Range } from '../blocks.ts';
+import { blocks } from '../blocks.ts';
 import type { CheckedRows } from '../layers.ts';
+import { requireMemory } from '../memory.ts';
 import { Random } from '../random.ts';
+import { heldBytes, hold, rangeOf } from './held-rows.ts';
 import { CentredMatrices, hsic, type Estimator } from './hsic.ts';
 import { BootstrapHsic, permutedHsic, type Permutations } from './hsic-resampling.ts';
 import {
@@ -11,6 +13,7 @@ import {
   featureSums,
   gramSums,
   medianSquaredDistance,
+  typeOfKernels,
   type Kernel,
   type Pair,
   type Tick,
@@ -18,8 +21,8 @@ import {
 
 /** HSIC₁ divides by n − 3. */
 export const leastSamples = 4;
-/** Bytes that kernel matrices kept for permutations may take. */
-const matrixBytes = 2 * 1024 ** 3;
+/** Bytes for tiles and rows below which little can be computed, whatever the bound. */
+const leastMemory = 2 ** 25;
 /** Bootstrap draws that one engine call serves. */
 const drawsPerCall = 200;
 
@@ -100,7 +103,7 @@ export async function hsicTerms(
   if (n % size !== 0) {
     context.warn(`minibatches of ${size}: the last ${n % size} of ${n} samples are left out`);
   }
-  checkMemory(size, layers.length, settings);
+  const memory = checkMemory(size, layers, plan, settings, context);
 
   let done = 0;
   const tick: Tick = (share) => {
@@ -109,21 +112,20 @@ export async function hsicTerms(
   };
   const order = new Random(settings.seed);
   const resample = new Random(settings.seed + 2 ** 32);
-  const kernelShare = settings.kernel === 'rbf' ? 0.6 : 0;
   const parts: RangeTerms[] = [];
   for (const range of ranges) {
-    const kernels = await kernelsOf(layers, range, settings, context, (share) =>
-      tick(share * kernelShare),
-    );
     const wanted = {
-      estimator: settings.estimator,
+      ...settings,
       permutations: { count: settings.permutations, next: () => order.permutation(size) },
       // Minibatches are themselves what is resampled.
       bootstrap: whole ? settings.bootstrap : 0,
       random: resample,
     };
-    const rest: Tick = (share) => tick(share * (1 - kernelShare));
-    parts.push(await rangeTerms(context.engine, kernels, plan, range, wanted, rest));
+    const rows: RowSource[] = [];
+    for (const layer of layers) {
+      rows.push(whole ? layer.centred() : rangeOf(await layer.centredOver(range), range));
+    }
+    parts.push(await rangeTerms(context.engine, rows, plan, memory, wanted, tick));
   }
   return {
     observed: average(parts.map(({ observed }) => observed)),
@@ -135,64 +137,94 @@ export async function hsicTerms(
   };
 }
 
-function checkMemory(n: number, kernels: number, { permutations }: HsicSettings): void {
-  const bytes = CentredMatrices.bytes(n, kernels);
-  if (permutations === 0 || bytes <= matrixBytes) return;
-  const gibibytes = (amount: number) => `${(amount / 1024 ** 3).toFixed(1)} GiB`;
-  throw new UserError(
-    'memory',
-    "cka: parameter 'permutations'",
-    `${kernels} kernel matrices of ${n} × ${n} need ${gibibytes(bytes)}, and the bound is ${gibibytes(matrixBytes)}`,
-    'set batch, or use fewer samples or layers',
-  );
+/**
+ * Bytes that are left for tiles and rows beside what draws need.
+ * @throws UserError `memory` where draws alone need more than there is.
+ */
+function checkMemory(
+  n: number,
+  layers: readonly CheckedRows[],
+  { pairs, targets }: PairPlan,
+  { permutations, bootstrap }: HsicSettings,
+  context: AnalysisContext,
+): number {
+  const type = typeOfKernels(layers.map((layer) => ({ rows: layer.centred() })));
+  const count = layers.length;
+  const remedy = 'set batch, or use fewer samples or layers';
+  let bytes = 0;
+  if (permutations > 0) {
+    bytes += CentredMatrices.bytes(n, count, type) + 8 * targets.length * permutations;
+    requireMemory(context, bytes, `cka: ${count} kernel matrices of ${n} × ${n}`, remedy);
+  }
+  if (bootstrap > 0) {
+    bytes += BootstrapHsic.bytes(n, count, bootstrap) + 8 * pairs.length * bootstrap;
+    requireMemory(context, bytes, `cka: draws of ${count} kernels over ${n} samples`, remedy);
+  }
+  return Math.max(leastMemory, context.memoryLimit - bytes);
 }
 
+/** Kernels over rows, with the scale that an RBF kernel takes from their distances. */
 async function kernelsOf(
-  layers: readonly CheckedRows[],
-  range: Range,
-  { kernel, bandwidth }: HsicSettings,
-  context: AnalysisContext,
+  engine: Engine,
+  layers: readonly RowSource[],
+  { kernel, bandwidth }: Pick<HsicSettings, 'kernel' | 'bandwidth'>,
   tick: Tick,
 ): Promise<Kernel[]> {
   const kernels: Kernel[] = [];
-  for (const layer of layers) {
-    const whole = range[1] - range[0] === layer.n;
-    const rows = whole ? layer.centred() : await layer.centredOver(range);
+  for (const rows of layers) {
     if (kernel === 'linear') {
       kernels.push({ rows });
       continue;
     }
     const share: Tick = (part) => tick(part / layers.length);
-    const median = await medianSquaredDistance(context.engine, rows, range, share);
+    const median = await medianSquaredDistance(engine, rows, share);
     kernels.push({ rows, gamma: median > 0 ? 1 / (2 * bandwidth ** 2 * median) : 0 });
   }
   return kernels;
 }
 
-interface Wanted {
-  estimator: Estimator;
+interface Wanted extends Pick<HsicSettings, 'kernel' | 'bandwidth' | 'estimator' | 'bootstrap'> {
   permutations: Permutations;
-  bootstrap: number;
   random: Random;
 }
 
+/** Share of the memory that rows may take where they are held. */
+const heldShare = 0.5;
+
 async function rangeTerms(
   engine: Engine,
-  kernels: readonly Kernel[],
+  rows: readonly RowSource[],
   plan: PairPlan,
-  range: Range,
-  { estimator, permutations, bootstrap, random }: Wanted,
+  memory: number,
+  wanted: Wanted,
   tick: Tick,
 ): Promise<RangeTerms> {
   const { pairs, targets } = plan;
-  const n = range[1] - range[0];
+  const { n } = rows[0]!;
+  const { estimator, permutations, bootstrap, random } = wanted;
+  const pause = () => tick(0);
   const resampling = permutations.count > 0 || bootstrap > 0;
-  if (!resampling && featureFormIsCheaper(kernels, pairs, n)) {
-    const sums = await featureSums(engine, kernels, pairs, range, tick);
-    const observed = Float64Array.from(pairs, (pair, index) => hsic(sums, pair, index, estimator));
-    return { observed, permuted: targets.map(() => new Float64Array()), resampled: [] };
+  if (wanted.kernel === 'linear' && !resampling) {
+    const kernels = rows.map((layer) => ({ rows: layer }));
+    if (featureFormIsCheaper(kernels, pairs)) {
+      const sums = await featureSums(engine, kernels, pairs, heldShare * memory, tick);
+      const observed = Float64Array.from(pairs, (pair, at) => hsic(sums, pair, at, estimator));
+      return { observed, permuted: targets.map(() => new Float64Array()), resampled: [] };
+    }
   }
-  const matrices = permutations.count > 0 ? new CentredMatrices(n, kernels.length) : undefined;
+  // Tiles go over the rows many times: they are read once where there is room.
+  const bytes = rows.reduce((sum, layer) => sum + heldBytes(layer), 0);
+  const held = bytes <= heldShare * memory;
+  const kept: RowSource[] = [];
+  for (const layer of rows) kept.push(held ? await hold(layer, pause) : layer);
+  const kernelShare = wanted.kernel === 'rbf' ? 0.6 : 0;
+  const kernels = await kernelsOf(engine, kept, wanted, (share) => tick(share * kernelShare));
+  const rest: Tick = (share) => tick(share * (1 - kernelShare));
+
+  const matrices =
+    permutations.count > 0
+      ? new CentredMatrices(n, kernels.length, typeOfKernels(kernels))
+      : undefined;
   const resamples = Array.from(
     blocks(bootstrap, drawsPerCall),
     ([first, last]) => new BootstrapHsic(engine, n, kernels.length, pairs, last - first, random),
@@ -202,14 +234,13 @@ async function rangeTerms(
     engine,
     kernels,
     pairs,
-    range,
-    (share) => tick(share * gramShare),
+    held ? (memory - bytes) / 2 : (1 - heldShare / 2) * memory,
+    (share) => rest(share * gramShare),
     async (tile) => {
       matrices?.add(tile);
-      for (const resample of resamples) await resample.add(tile, () => tick(0));
+      for (const resample of resamples) await resample.add(tile, pause);
     },
   );
-  const pause = () => tick(0);
   await matrices?.centre(sums, estimator, pause);
   const drawn: Float64Array[][] = [];
   for (const resample of resamples) drawn.push(await resample.finish(sums, estimator, pause));
@@ -217,7 +248,7 @@ async function rangeTerms(
     observed: Float64Array.from(pairs, (pair, index) => hsic(sums, pair, index, estimator)),
     permuted: matrices
       ? await permutedHsic(engine, matrices, targets, estimator, permutations, (share) =>
-          tick(share * (1 - gramShare)),
+          rest(share * (1 - gramShare)),
         )
       : targets.map(() => new Float64Array()),
     resampled: pairs.map((_, pair) =>

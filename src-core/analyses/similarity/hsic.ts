@@ -1,4 +1,7 @@
+import type { Floats } from '../../tensor/matrix.ts';
 import type { KernelSums, Pair, Tile } from './kernel-sums.ts';
+
+const rowsPerPause = 1024;
 
 export type Estimator = 'debiased' | 'biased';
 
@@ -37,29 +40,30 @@ export function hsic(sums: KernelSums, [i, j]: Pair, index: number, estimator: E
 /** Kernel matrices made so that HSIC is their plain inner product, up to {@link innerScale}. */
 export class CentredMatrices {
   readonly n: number;
-  /** n × n each, row-major. */
-  readonly matrices: Float64Array[];
+  /** n × n each, row-major; float32 where the rows they come from are. */
+  readonly matrices: Floats[];
 
-  constructor(n: number, kernels: number) {
+  constructor(n: number, kernels: number, type: 'float32' | 'float64') {
     this.n = n;
-    this.matrices = Array.from({ length: kernels }, () => new Float64Array(n * n));
+    this.matrices = Array.from({ length: kernels }, () =>
+      type === 'float64' ? new Float64Array(n * n) : new Float32Array(n * n),
+    );
   }
 
   /** Bytes that `kernels` of them take. */
-  static bytes(n: number, kernels: number): number {
-    return kernels * n * n * 8;
+  static bytes(n: number, kernels: number, type: 'float32' | 'float64'): number {
+    return kernels * n * n * (type === 'float64' ? 8 : 4);
   }
 
+  /** Takes in the upper triangle. */
   add({ a, b, values }: Tile): void {
     const { n } = this;
+    const width = b[1] - b[0];
     for (const [index, tile] of values.entries()) {
       const matrix = this.matrices[index]!;
-      for (let row = a[0], at = 0; row < a[1]; row++) {
-        for (let column = b[0]; column < b[1]; column++, at++) {
-          if (column <= row) continue;
-          matrix[row * n + column] = tile[at]!;
-          matrix[column * n + row] = tile[at]!;
-        }
+      for (let row = a[0]; row < a[1]; row++) {
+        const from = (row - a[0]) * width;
+        matrix.set(tile.subarray(from, from + width), row * n + b[0]);
       }
     }
   }
@@ -79,14 +83,17 @@ export class CentredMatrices {
       const total = sums.reduce((sum, value) => sum + value, 0);
       const perRow = debiased ? n - 2 : n;
       const whole = debiased ? total / ((n - 1) * (n - 2)) : total / (n * n);
+      const shifts = sums.map((sum) => sum / perRow);
       for (let row = 0; row < n; row++) {
-        if (!debiased) matrix[row * n + row] = diagonal[index]![row]!;
-        for (let column = 0; column < n; column++) {
-          matrix[row * n + column]! -= (sums[row]! + sums[column]!) / perRow - whole;
+        matrix[row * n + row] = debiased ? 0 : diagonal[index]![row]! - 2 * shifts[row]! + whole;
+        const shift = shifts[row]! - whole;
+        for (let column = row + 1, at = row * n + row + 1; column < n; column++, at++) {
+          const value = matrix[at]! - shift - shifts[column]!;
+          matrix[at] = value;
+          matrix[column * n + row] = value;
         }
-        if (debiased) matrix[row * n + row] = 0;
+        if (row % rowsPerPause === 0) await pause();
       }
-      await pause();
     }
   }
 }

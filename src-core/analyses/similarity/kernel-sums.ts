@@ -1,16 +1,19 @@
+import type { DeviceMatrix } from '../../engine/device-matrix.ts';
 import type { Engine } from '../../engine/device-engine.ts';
-import { cross, distances, gram } from '../../engine/kernels.ts';
-import type { RowSource } from '../../tensor/matrix.ts';
-import { blocks, columnsOf, type Range } from '../blocks.ts';
+import { CrossSum, dots, distances, gramInto, radialInto } from '../../engine/kernels.ts';
+import type { Floats, RowSource } from '../../tensor/matrix.ts';
+import { blocks, type Range } from '../blocks.ts';
 
 /** Multiply-adds that an engine call may take, for ≤ 100 ms on a slow processor. */
-const callBudget = 4e8;
+const callBudget = 1e9;
+/** Samples along a tile: rounding of float32 sums over a tile stays far below 1e-4. */
 const largestTile = 512;
-const largestPanel = 1024;
-/** Inner products of tiles between two chances to stop. */
-const pairsPerPause = 32;
+/** Kernels that one product of a stack of tiles takes at the least, or it is slow. */
+const leastStack = 32;
+/** Bytes of the rows of all layers that are read at once. */
+const blockBytes = 2 ** 26;
 
-/** A kernel over the rows of one layer; columns are centred over the range that is summed. */
+/** A kernel over the rows of one layer, whose columns are centred. */
 export interface Kernel {
   readonly rows: RowSource;
   /** exp(−γ·d²) instead of the inner product; 0 where distances give no scale: no kernel at all. */
@@ -41,86 +44,127 @@ export type Tick = (share: number) => Promise<void>;
 export interface Tile {
   readonly a: Range;
   readonly b: Range;
-  /** Strictly upper triangle only: zero where the row is not before the column. */
-  readonly values: readonly Float64Array[];
+  /**
+   * Strictly upper triangle only: zero where the row is not before the column. Valid during the
+   * visit; float32 where all rows are.
+   */
+  readonly values: readonly Floats[];
 }
 
-/** Sums over Gram matrices, tile by tile; `visit` sees each tile of the upper triangle. */
+/** Element type of kernel matrices: the widest of their rows. */
+export const typeOfKernels = (kernels: readonly Kernel[]): 'float32' | 'float64' =>
+  kernels.some(({ rows }) => rows.dtype === 'float64') ? 'float64' : 'float32';
+
+const bytesOf = (type: 'float32' | 'float64') => (type === 'float64' ? 8 : 4);
+
+/**
+ * Sums over Gram matrices, tile by tile; `visit` sees each tile of the upper triangle. The tiles of
+ * all kernels lie in one stack, whose product with itself holds the inner products of all pairs.
+ * @param memory bytes that the stack and the rows beside it may take
+ */
 export async function gramSums(
   engine: Engine,
   kernels: readonly Kernel[],
   pairs: readonly Pair[],
-  range: Range,
+  memory: number,
   tick: Tick,
   visit?: (tile: Tile) => Promise<void> | void,
 ): Promise<KernelSums> {
-  const n = range[1] - range[0];
-  const sums: KernelSums = {
-    n,
-    diagonal: kernels.map(() => new Float64Array(n)),
-    rowSums: kernels.map(() => new Float64Array(n)),
-    products: new Float64Array(pairs.length),
-  };
-  for (const { a, b, share } of tiles(kernels, n)) {
-    const values: Float64Array[] = [];
-    for (const [index, kernel] of kernels.entries()) {
-      const tile = await kernelTile(engine, kernel, range[0], a, b);
-      if (a[0] === b[0]) takeDiagonal(tile, a, sums.diagonal[index]!);
-      addRowSums(tile, a, b, sums.rowSums[index]!);
-      values.push(tile);
-      await tick(share / kernels.length);
-    }
-    for (const [index, [i, j]] of pairs.entries()) {
-      sums.products[index]! += 2 * dot(values[i]!, values[j]!);
-      if (index % pairsPerPause === 0) await tick(0);
-    }
-    await visit?.({ a, b, values });
-  }
-  return sums;
-}
-
-/** The tiles of the upper triangle of n × n, with the share of the work in each. */
-function* tiles(kernels: readonly Kernel[], n: number) {
-  const widest = Math.max(...kernels.map(({ rows }) => rows.d));
-  const size = Math.max(16, Math.min(largestTile, Math.floor(Math.sqrt(callBudget / widest))));
-  const count = Math.ceil(n / size);
+  const { n } = kernels[0]!.rows;
+  const count = kernels.length;
+  const diagonal = kernels.map(() => new Float64Array(n));
+  const rowSums = kernels.map(() => new Float64Array(n));
+  const inner = new Float64Array(count * count);
+  const type = typeOfKernels(kernels);
+  const size = tileSize(kernels, memory);
+  const stack = new (type === 'float64' ? Float64Array : Float32Array)(count * size * size);
   for (const a of blocks(n, size)) {
-    for (const b of blocks(n, size, a[0])) {
-      yield { a, b, share: 2 / (count * (count + 1)) };
+    const panel: DeviceMatrix[] = [];
+    for (const { rows } of kernels) {
+      panel.push(await engine.upload(await rows.rows(...a), rows.d));
     }
+    for (const b of blocks(n, size, a[0])) {
+      const onDiagonal = a[0] === b[0];
+      const length = (a[1] - a[0]) * (b[1] - b[0]);
+      const share = (length * (onDiagonal ? 1 : 2)) / (n * n) / (count + 1);
+      const values = kernels.map((_, at) => stack.subarray(at * length, (at + 1) * length));
+      let next = onDiagonal ? undefined : kernels[0]!.rows.rows(...b);
+      for (const [at, kernel] of kernels.entries()) {
+        const left = panel[at]!;
+        const right = (await next) ?? left;
+        // Read while the engine computes.
+        next = onDiagonal ? undefined : kernels[at + 1]?.rows.rows(...b);
+        const tile = values[at]!;
+        await kernelTile(engine, kernel, left, right, tile);
+        if (onDiagonal) takeDiagonal(tile, a, diagonal[at]!, kernel.gamma !== undefined);
+        if (kernel.gamma !== undefined) addRowSums(tile, a, b, rowSums[at]!);
+        await tick(share);
+      }
+      const stacked = stack.subarray(0, count * length);
+      await addProducts(engine, stacked, count, inner, () => tick(0));
+      await visit?.({ a, b, values });
+      await tick(share);
+    }
+    for (const block of panel) block.dispose();
   }
+  kernels.forEach(({ gamma }, at) => {
+    // Rows of a linear kernel over centred columns add up to zero with their diagonal.
+    if (gamma === undefined) rowSums[at] = diagonal[at]!.map((norm) => -norm);
+  });
+  const products = Float64Array.from(pairs, ([i, j]) => {
+    return 2 * inner[Math.min(i, j) * count + Math.max(i, j)]!;
+  });
+  return { n, diagonal, rowSums, products };
 }
 
-async function kernelTile(
+/** As many samples as time and memory allow a tile, dealt out evenly. */
+function tileSize(kernels: readonly Kernel[], memory: number): number {
+  const { n } = kernels[0]!.rows;
+  const widest = Math.max(...kernels.map(({ rows }) => rows.d));
+  const perTile = kernels.length * bytesOf(typeOfKernels(kernels));
+  const perSample = kernels.reduce((sum, { rows }) => sum + rows.d * bytesOf(rows.dtype), 0);
+  // perTile·s² + perSample·s ≤ memory.
+  const root = Math.sqrt(perSample ** 2 + 4 * perTile * memory);
+  const most = Math.min(
+    largestTile,
+    Math.sqrt(callBudget / widest),
+    (root - perSample) / (2 * perTile),
+  );
+  return Math.ceil(n / Math.ceil(n / Math.max(16, Math.floor(most))));
+}
+
+function kernelTile(
   engine: Engine,
   { rows, gamma }: Kernel,
-  offset: number,
-  a: Range,
-  b: Range,
-): Promise<Float64Array> {
-  const left = await rows.rows(offset + a[0], offset + a[1]);
-  const right = a[0] === b[0] ? left : await rows.rows(offset + b[0], offset + b[1]);
-  if (gamma === 0) return new Float64Array((a[1] - a[0]) * (b[1] - b[0]));
-  if (gamma === undefined) return gram(engine, rows.d, left, right);
-  const tile = await distances(engine, rows.d, left, right);
-  for (let at = 0; at < tile.length; at++) tile[at] = Math.exp(-gamma * tile[at]!);
-  if (a[0] === b[0]) {
-    // The distance of a row to itself is zero, whatever float32 makes of it.
-    for (let row = 0; row < a[1] - a[0]; row++) tile[row * (a[1] - a[0] + 1)] = 1;
-  }
-  return tile;
+  left: DeviceMatrix,
+  right: DeviceMatrix | Floats,
+  tile: Floats,
+): Promise<void> {
+  if (gamma === undefined) return gramInto(engine, rows.d, left, right, tile);
+  if (gamma > 0) return radialInto(engine, rows.d, gamma, left, right, tile);
+  tile.fill(0);
+  return Promise.resolve();
 }
 
-/** Move the diagonal out of a diagonal tile, and clear what mirrors the upper triangle. */
-function takeDiagonal(tile: Float64Array, [start, end]: Range, diagonal: Float64Array): void {
+/**
+ * Move the diagonal out of a diagonal tile, and clear what mirrors the upper triangle. Of a radial
+ * kernel the diagonal is 1, whatever float32 makes of the distance of a row to itself.
+ */
+function takeDiagonal(
+  tile: Floats,
+  [start, end]: Range,
+  diagonal: Float64Array,
+  radial: boolean,
+): void {
   const size = end - start;
   for (let row = 0; row < size; row++) {
-    diagonal[start + row] = tile[row * size + row]!;
+    const value = tile[row * size + row]!;
+    diagonal[start + row] = radial && value > 0 ? 1 : value;
     tile.fill(0, row * size, row * size + row + 1);
   }
 }
 
-function addRowSums(tile: Float64Array, a: Range, b: Range, sums: Float64Array): void {
+function addRowSums(tile: Floats, a: Range, b: Range, sums: Float64Array): void {
   const width = b[1] - b[0];
   for (let row = a[0], at = 0; row < a[1]; row++) {
     let sum = 0;
@@ -133,84 +177,120 @@ function addRowSums(tile: Float64Array, a: Range, b: Range, sums: Float64Array):
   }
 }
 
-function dot(a: Float64Array, b: Float64Array): number {
+/** Add the inner products of every two tiles of a stack to the upper triangle of count × count. */
+async function addProducts(
+  engine: Engine,
+  stack: Floats,
+  count: number,
+  inner: Float64Array,
+  pause: () => Promise<void>,
+): Promise<void> {
+  const length = stack.length / count;
+  const height = Math.max(leastStack, Math.floor(callBudget / (count * length)));
+  for (const [start, end] of blocks(count, height)) {
+    const left = stack.subarray(start * length, end * length);
+    const products = await dots(engine, length, left, stack.subarray(start * length));
+    for (let i = start, at = 0; i < end; i++) {
+      for (let j = start; j < count; j++, at++) inner[i * count + j]! += products[at]!;
+    }
+    await pause();
+  }
+}
+
+const dot = (a: Float64Array, b: Float64Array) => {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
   return sum;
-}
+};
 
 /**
- * The same sums for linear kernels from p × q cross-products, which take O(p² + q²) memory and one
- * pass for each pair: ⟨K, L⟩ = ‖XᵀY‖²_F, and rows of a centred Gram matrix add up to zero.
+ * The same sums for linear kernels from p × q cross-products, in one pass over the rows for as many
+ * pairs as fit: ⟨K, L⟩ = ‖XᵀY‖²_F, and rows of a centred Gram matrix add up to zero.
+ * @param memory bytes that cross-products may take
  */
 export async function featureSums(
   engine: Engine,
   kernels: readonly Kernel[],
   pairs: readonly Pair[],
-  range: Range,
+  memory: number,
   tick: Tick,
 ): Promise<KernelSums> {
-  const n = range[1] - range[0];
-  const diagonal: Float64Array[] = [];
-  for (const { rows } of kernels) diagonal.push(await squaredNorms(rows, range));
+  const { n } = kernels[0]!.rows;
+  const diagonal = kernels.map(() => new Float64Array(n));
   const products = new Float64Array(pairs.length);
-  for (const [index, [i, j]] of pairs.entries()) {
-    const share = (part: number) => tick(part / pairs.length);
-    const whole = await crossNorm(engine, kernels[i]!.rows, kernels[j]!.rows, range, share);
-    products[index] = whole - dot(diagonal[i]!, diagonal[j]!);
+  const width = (index: number) => kernels[index]!.rows.d;
+  const macs = ([i, j]: Pair) => width(i) * width(j);
+  const all = pairs.reduce((sum, pair) => sum + macs(pair), 0);
+  const known = new Set<number>();
+  for (const group of groups(pairs, memory, ([i, j]) => CrossSum.bytes(width(i), width(j)))) {
+    const sums = group.map(([, [i, j]]) =>
+      i === j ? new CrossSum(engine, width(i)) : new CrossSum(engine, width(i), width(j)),
+    );
+    const layers = [...new Set(group.flatMap(([, pair]) => pair))];
+    const bytes = layers.reduce((sum, at) => sum + width(at) * bytesOf(kernels[at]!.rows.dtype), 0);
+    const widest = Math.max(...group.map(([, pair]) => macs(pair)));
+    const size = Math.max(16, Math.floor(Math.min(blockBytes / bytes, callBudget / widest)));
+    for (const [start, end] of blocks(n, size)) {
+      const held = new Map<number, DeviceMatrix>();
+      for (const at of layers) {
+        const { rows } = kernels[at]!;
+        const block = await rows.rows(start, end);
+        if (!known.has(at)) squaredNorms(block, rows.d, diagonal[at]!.subarray(start, end));
+        held.set(at, await engine.upload(block, rows.d));
+      }
+      for (const [at, [, [i, j]]] of group.entries()) {
+        const [left, right] = [held.get(i)!, held.get(j)!];
+        await (i === j
+          ? sums[at]!.add(end - start, left)
+          : sums[at]!.add(end - start, left, right));
+        await tick(((end - start) / n) * (macs([i, j]) / all));
+      }
+      for (const block of held.values()) block.dispose();
+    }
+    for (const layer of layers) known.add(layer);
+    group.forEach(([index, [i, j]], at) => {
+      products[index] = sums[at]!.squaredNorm() - dot(diagonal[i]!, diagonal[j]!);
+    });
   }
   return { n, diagonal, rowSums: diagonal.map((norms) => norms.map((norm) => -norm)), products };
 }
 
-async function squaredNorms(rows: RowSource, [from, to]: Range): Promise<Float64Array> {
-  const norms = new Float64Array(to - from);
-  for (const [start, end] of blocks(to, Math.max(1, Math.floor(2 ** 20 / rows.d)), from)) {
-    const block = await rows.rows(start, end);
-    for (let row = start, at = 0; row < end; row++) {
-      for (const stop = at + rows.d; at < stop; at++) norms[row - from]! += block[at]! ** 2;
+/** Items with their positions, in groups of at most `limit` or of one. */
+function groups<T>(
+  items: readonly T[],
+  limit: number,
+  sizeOf: (item: T) => number,
+): [number, T][][] {
+  const answer: [number, T][][] = [];
+  let room = 0;
+  for (const entry of items.entries()) {
+    const size = sizeOf(entry[1]);
+    if (size > room) {
+      answer.push([]);
+      room = limit;
     }
+    answer.at(-1)!.push(entry);
+    room -= size;
   }
-  return norms;
+  return answer;
 }
 
-/** ‖XᵀY‖²_F, one panel of columns by another at a time. */
-async function crossNorm(
-  engine: Engine,
-  x: RowSource,
-  y: RowSource,
-  [from, to]: Range,
-  tick: Tick,
-): Promise<number> {
-  const panels = [...blocks(x.d, largestPanel)].flatMap((a) =>
-    [...blocks(y.d, largestPanel)].map((b) => ({ a, b })),
-  );
-  let norm = 0;
-  for (const { a, b } of panels) {
-    const size = Math.max(16, Math.floor(callBudget / ((a[1] - a[0]) * (b[1] - b[0]))));
-    const sum = new Float64Array((a[1] - a[0]) * (b[1] - b[0]));
-    for (const [start, end] of blocks(to, size, from)) {
-      const left = columnsOf(await x.rows(start, end), x.d, a);
-      const right = columnsOf(await y.rows(start, end), y.d, b);
-      const part = await cross(engine, end - start, left, right);
-      for (let at = 0; at < sum.length; at++) sum[at]! += part[at]!;
-      await tick((end - start) / (to - from) / panels.length);
-    }
-    norm += dot(sum, sum);
+function squaredNorms(block: Floats, d: number, norms: Float64Array): void {
+  for (let row = 0, at = 0; row < norms.length; row++) {
+    let sum = 0;
+    for (const stop = at + d; at < stop; at++) sum += block[at]! * block[at]!;
+    norms[row] = sum;
   }
-  return norm;
 }
 
 /** Multiply-adds of either way; the feature form serves linear kernels only. */
-export function featureFormIsCheaper(
-  kernels: readonly Kernel[],
-  pairs: readonly Pair[],
-  n: number,
-): boolean {
+export function featureFormIsCheaper(kernels: readonly Kernel[], pairs: readonly Pair[]): boolean {
   if (kernels.some(({ gamma }) => gamma !== undefined)) return false;
+  const { n } = kernels[0]!.rows;
   const width = (index: number) => kernels[index]!.rows.d;
   const feature = pairs.reduce((sum, [i, j]) => sum + n * width(i) * width(j), 0);
   const grams = kernels.reduce((sum, { rows }) => sum + (n * n * rows.d) / 2, 0);
-  return feature < grams + (pairs.length * n * n) / 2;
+  return feature < grams + (kernels.length ** 2 * n * n) / 4;
 }
 
 /**
@@ -220,27 +300,31 @@ export function featureFormIsCheaper(
 export async function medianSquaredDistance(
   engine: Engine,
   rows: RowSource,
-  range: Range,
   tick: Tick,
 ): Promise<number> {
-  const n = range[1] - range[0];
+  const { n } = rows;
   const bits = 20;
   const counts = new Float64Array(1 << bits);
   const upper = async (use: (value: number, bin: number) => void) => {
     const word = new Float64Array(1);
     const halves = new Uint32Array(word.buffer);
-    for (const { a, b, share } of tiles([{ rows }], n)) {
-      const left = await rows.rows(range[0] + a[0], range[0] + a[1]);
-      const right = await rows.rows(range[0] + b[0], range[0] + b[1]);
-      const tile = await distances(engine, rows.d, left, right);
-      for (let row = a[0], at = 0; row < a[1]; row++) {
-        for (let column = b[0]; column < b[1]; column++, at++) {
-          if (column <= row) continue;
-          word[0] = tile[at]!;
-          use(word[0], halves[1]! >>> (32 - bits));
+    const size = tileSize([{ rows }], Infinity);
+    for (const a of blocks(n, size)) {
+      const left = await engine.upload(await rows.rows(...a), rows.d);
+      for (const b of blocks(n, size, a[0])) {
+        const right = a[0] === b[0] ? left : await rows.rows(...b);
+        const tile = await distances(engine, rows.d, left, right);
+        for (let row = a[0], at = 0; row < a[1]; row++) {
+          for (let column = b[0]; column < b[1]; column++, at++) {
+            if (column <= row) continue;
+            word[0] = tile[at]!;
+            use(word[0], halves[1]! >>> (32 - bits));
+          }
         }
+        const area = (a[1] - a[0]) * (b[1] - b[0]);
+        await tick((area * (a[0] === b[0] ? 1 : 2)) / (n * n) / 2);
       }
-      await tick(share / 2);
+      left.dispose();
     }
   };
   await upper((_, bin) => counts[bin]!++);

@@ -32,10 +32,10 @@ def u_centred(path):
     n = len(x)
     k = x @ x.T
     np.fill_diagonal(k, 0)
-    rows = k.sum(axis=0) / (n - 2)
-    k -= rows
-    k -= rows[:, None]
-    k += rows.sum() / (n - 1)
+    rows = k.sum(axis=0, dtype=float) / (n - 2)
+    shift = (rows - rows.sum() * (n - 2) / ((n - 1) * (n - 2)) / 2).astype(k.dtype)
+    k -= shift
+    k -= shift[:, None]
     np.fill_diagonal(k, 0)
     return k
 
@@ -59,10 +59,21 @@ def permutation_null(sides, permutations):
 
 
 def all_pairs(sides):
-    """Each Gram matrix once, all inner products as one product of matrices."""
-    first, second = (np.stack([u_centred(path).ravel() for path in side]) for side in sides)
-    norms = [np.sqrt(np.einsum("ij,ij->i", k, k)) for k in (first, second)]
-    return first @ second.T / np.outer(*norms)
+    """Each Gram matrix once, and all inner products as one product of matrices."""
+    layers = [centred(path) for side in sides for path in side]
+    n, count = len(layers[0]), len(layers)
+    grams = np.empty((count, n, n), layers[0].dtype)
+    for k, x in zip(grams, layers):
+        np.matmul(x, x.T, out=k)
+    norms = np.stack([k.diagonal() for k in grams]).astype(float)
+    for k in grams:
+        np.fill_diagonal(k, 0)
+    flat = grams.reshape(count, -1)
+    # Rows of a centred Gram matrix add up to zero with their diagonal.
+    totals = norms.sum(axis=1)
+    h = flat @ flat.T + np.outer(totals, totals) / ((n - 1) * (n - 2)) - 2 * norms @ norms.T / (n - 2)
+    split = len(sides[0])
+    return (h / np.sqrt(np.outer(h.diagonal(), h.diagonal())))[:split, split:]
 
 
 def pair_by_pair(sides):
