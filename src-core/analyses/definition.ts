@@ -54,7 +54,9 @@ export interface Side {
  * - `repeats`: the same, or several repeats of it: a matrix file may be samples × repeats × units;
  * - `tokens`: a token of a sequence, told apart by {@link Side.sequences}: models are captured
  *   without pooling, a matrix is one sequence, and an array is sequences × tokens × units;
- * - `attention`: the maps of a sample, heads × tokens × tokens;
+ * - `attention`: a sample's statistics of each head's attention map, as `attentionStatistics` lists
+ *   them; {@link NamedRows.sample} is [heads, statistics]. For models they are computed within the
+ *   model's graph, so that the maps are never kept;
  * - `weights`: nothing is captured: the analysis reads the tensors of {@link Side.model}.
  */
 export type InputKind = 'samples' | 'repeats' | 'tokens' | 'attention' | 'weights';

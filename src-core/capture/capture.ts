@@ -10,6 +10,7 @@ import { BatchSize } from './batch-size.ts';
 import type { Feed, Schedule } from '../probes/feed.ts';
 import { LayerRows, notKept, RowLayout } from './layer-rows.ts';
 import { poolRows, type PooledRows } from './pooling.ts';
+import { reduced, reductionFeeds, type Reduction } from './reduction.ts';
 import { RowFile } from './row-file.ts';
 
 export interface CaptureRequest {
@@ -17,6 +18,8 @@ export interface CaptureRequest {
   layers: readonly string[];
   feed: Feed;
   pool: Pool;
+  /** Stands for the pooling where it is given: each sample has one row, made on the device. */
+  reduction?: Reduction;
 }
 
 export interface CaptureEnvironment {
@@ -71,14 +74,19 @@ export async function captureLayers(
   request: CaptureRequest,
   environment: CaptureEnvironment,
 ): Promise<Captured> {
-  const { model, layers, pool } = request;
+  const { model, layers, pool, reduction } = request;
   const { cacheFolder } = environment;
   const feed = prepareOnce(request.feed);
   const cache = cacheFolder === undefined ? undefined : new ActivationCache(cacheFolder);
   await environment.step(0, `Reading ${model.outline.name}`);
   const fingerprint = cache ? await readFingerprint(model, environment, cache) : '';
   const probe = feed.sha256 + (feed.preparation ?? '');
-  const keyOf = (layer: string) => ({ model: fingerprint, probe, layer, pool });
+  const keyOf = (layer: string) => ({
+    model: fingerprint,
+    probe,
+    layer: reduction ? `${layer}#${reduction.id}` : layer,
+    pool,
+  });
   const release = cache?.hold(layers.map(keyOf));
 
   const files: MatrixFile[] = [];
@@ -119,8 +127,8 @@ export async function captureLayers(
       }
       await cache?.makeRoom(environment.cacheLimit);
     }
-    const sequences =
-      pool === 'none' || pool === 'word' ? await rowsOf(feed, environment) : undefined;
+    const perPart = !reduction && (pool === 'none' || pool === 'word');
+    const sequences = perPart ? await rowsOf(feed, environment) : undefined;
     return {
       layers: layers.map((layer) => found.get(layer)!),
       ...(sequences ? { sequences } : {}),
@@ -203,7 +211,7 @@ class CaptureRun {
 
   /** Runs the model; the rows are all written but not yet finished. */
   async finish(): Promise<ReadonlyMap<string, LayerRows>> {
-    const { model, layers, feed } = this.#request;
+    const { model, layers, feed, reduction } = this.#request;
     const { engine, step } = this.#environment;
     const { name } = model.outline;
     let session: ModelSession | undefined;
@@ -215,7 +223,8 @@ class CaptureRun {
       const done = await this.#claim(layout);
       const shapes = this.#knownShapes(layout);
       if (shapes) this.#fitsMemory(shapes);
-      const graph = await model.graph(layers);
+      const whole = await model.graph(layers);
+      const graph = reduction ? reduced(whole, name, reduction) : whole;
       await step(prepareShare, `Loading ${name}`);
       session = await engine.openModel(graph, name);
       this.runtime = session.runtime;
@@ -247,7 +256,8 @@ class CaptureRun {
 
   /** Rows and units of every layer, where the model says them before it runs. */
   #knownShapes(layout: RowLayout): RowShapes | undefined {
-    const { model, layers, pool } = this.#request;
+    const { model, layers, pool, reduction } = this.#request;
+    if (reduction) return undefined;
     const infos = new Map(model.outline.layers.map((layer) => [layer.name, layer]));
     const known: RowShapes = new Map();
     for (const layer of layers) {
@@ -302,7 +312,7 @@ class CaptureRun {
     layout: RowLayout,
     finished: number,
   ): Promise<void> {
-    const { model, layers, feed, pool } = this.#request;
+    const { model, layers, feed, pool, reduction } = this.#request;
     const { memoryLimit, step } = this.#environment;
     const { name } = model.outline;
     const size = new BatchSize(layout, this.#fixedBatch(), batchShare * memoryLimit);
@@ -316,20 +326,22 @@ class CaptureRun {
       const [start, end] = size.next(done);
       const { feeds, tokens } = await feed.batch(start, end);
       const begun = performance.now();
-      const values = await session.run(feeds);
-      size.learn([start, end], performance.now() - begun, bytesOf(values));
+      const more = reduction ? reductionFeeds(tokens, name) : {};
+      const values = await session.run({ ...feeds, ...more });
+      const elapsed = performance.now() - begun;
       const pooled = new Map(
         layers.map((layer, index) => [
           layer,
           poolRows(layer, values[outputs[index]!]!, end - start, pool, tokens),
         ]),
       );
+      const bytes = reduction
+        ? bytesReduced(pooled, reduction, end - start, tokens!.tokens)
+        : bytesOf(values);
+      size.learn([start, end], elapsed, bytes);
       if (this.#rows.size === 0) {
         await this.#open(layout, shapesOf(pooled, layout));
-        layers.forEach((layer, index) => {
-          const { dims } = values[outputs[index]!]!;
-          this.observed.set(layer, observedShape(dims, tokens?.tokens));
-        });
+        if (!reduction) this.#observe(values, outputs, tokens?.tokens);
       }
       for (const [layer, rows] of pooled) {
         this.#check(layer, rows);
@@ -341,6 +353,16 @@ class CaptureRun {
       await this.#checkpoint();
       await step(fraction, `Capturing ${name}`);
     }
+  }
+
+  #observe(
+    values: Readonly<Record<string, ModelOutput>>,
+    outputs: readonly string[],
+    tokens: number | undefined,
+  ): void {
+    this.#request.layers.forEach((layer, index) => {
+      this.observed.set(layer, observedShape(values[outputs[index]!]!.dims, tokens));
+    });
   }
 
   /** The one batch size that the model takes, where its input says so. */
@@ -417,6 +439,13 @@ const observedShape = (dims: readonly number[], tokens: number | undefined): Obs
 
 const bytesOf = (values: Readonly<Record<string, ModelOutput>>) =>
   Object.values(values).reduce((sum, { data }) => sum + data.byteLength, 0);
+
+const bytesReduced = (
+  rows: ReadonlyMap<string, PooledRows>,
+  reduction: Reduction,
+  batch: number,
+  tokens: number,
+) => [...rows.values()].reduce((sum, { d }) => sum + reduction.bytes(d, batch, tokens), 0);
 
 async function assertFinite(layer: string, { data, d }: PooledRows, model: Model): Promise<void> {
   const at = data.findIndex((value) => !Number.isFinite(value));

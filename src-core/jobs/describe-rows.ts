@@ -1,12 +1,13 @@
-import type { NamedRows } from '../analyses/definition.ts';
+import type { InputKind, NamedRows } from '../analyses/definition.ts';
 import type { Result } from '../results/schema.ts';
 
-/** Rows as a result describes them. */
+/** A layer as a result describes it; of attention maps the heads are the units. */
 export function describeRows(
   uri: string,
   layer: string | null,
-  rows: Pick<NamedRows, 'n' | 'd' | 'dtype'>,
+  { n, d, dtype, sample }: NamedRows,
   sha256: string,
+  input: InputKind,
 ): Result['inputs'][number] {
-  return { uri, layer, shape: [rows.n, rows.d], dtype: rows.dtype, sha256 };
+  return { uri, layer, shape: [n, input === 'attention' ? sample![0]! : d], dtype, sha256 };
 }

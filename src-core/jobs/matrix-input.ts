@@ -2,21 +2,29 @@ import type { NamedRows, Side } from '../analyses/definition.ts';
 import { UserError } from '../errors.ts';
 import type { Floats } from '../tensor/matrix.ts';
 import type { MatrixFile } from '../tensor/matrix-file.ts';
+import { attentionOfFile } from './attention-input.ts';
 import { describeRows } from './describe-rows.ts';
 import type { InputEnvironment, OpenedInput } from './inputs.ts';
+import { defaultMemoryLimit } from './messages.ts';
 
 /** A matrix file as the analysis takes it; the file is closed where it does not fit. */
 export async function matrixInput(
   spec: string,
   matrix: MatrixFile,
-  { input }: InputEnvironment,
+  { input, engine, options, step }: InputEnvironment,
 ): Promise<OpenedInput> {
   try {
-    const side = sideOf(spec, matrix, input);
+    const bound = options.memoryLimit ?? defaultMemoryLimit;
+    const side =
+      input === 'attention'
+        ? await attentionOfFile(spec, matrix, engine, bound, step)
+        : sideOf(spec, matrix, input);
     const sha256 = await matrix.sha256();
     return {
       side,
-      inputs: side.layers.map((layer) => describeRows(spec, null, layer, sha256)),
+      inputs: side.layers.map((layer) =>
+        describeRows(spec, side.layered ? layer.label : null, layer, sha256, input),
+      ),
       close: () => matrix.close(),
     };
   } catch (error) {
@@ -25,7 +33,11 @@ export async function matrixInput(
   }
 }
 
-function sideOf(spec: string, matrix: MatrixFile, input: InputEnvironment['input']): Side {
+function sideOf(
+  spec: string,
+  matrix: MatrixFile,
+  input: Exclude<InputEnvironment['input'], 'attention'>,
+): Side {
   const name = matrix.label;
   const axes = 1 + (matrix.sample?.length ?? 1);
   const misfit = (takes: string, remedy: string) =>

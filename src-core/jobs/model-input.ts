@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { attentionReduction } from '../analyses/collapse/attention-statistics.ts';
 import type { NamedRows, Side } from '../analyses/definition.ts';
 import { captureLayers, type Captured } from '../capture/capture.ts';
 import { fedLayers, openFeed } from '../capture/feed.ts';
@@ -7,6 +8,7 @@ import { selectLayers } from '../models/layers.ts';
 import type { Model, ModelOutline } from '../models/model.ts';
 import type { Feed } from '../probes/feed.ts';
 import { defaultCacheLimit } from '../results/locations.ts';
+import { attentionLayers, ofHeads } from './attention-input.ts';
 import { describeRows } from './describe-rows.ts';
 import type { InputEnvironment, OpenedInput } from './inputs.ts';
 import { defaultMemoryLimit, type Pool } from './messages.ts';
@@ -57,13 +59,23 @@ async function capturedInput(
       'name a model with a graph, or a matrix as FILE#KEY',
     );
   }
-  const pool: Pool = input === 'tokens' ? 'none' : (options.pool ?? 'mean');
+  const whole = input === 'tokens' || input === 'attention';
+  const pool: Pool = whole ? 'none' : (options.pool ?? 'mean');
   const named = (options.layers?.length ?? 0) > 0;
-  const selected = selectLayers(outline, options.layers);
+  const maps = input === 'attention';
+  const selected = maps
+    ? attentionLayers(outline, options.layers)
+    : selectLayers(outline, options.layers);
   const feed = await openFeed(model, options.probe, cwd, selected, pool);
   const layers = fedLayers(selected, feed, named);
   const captured = await captureLayers(
-    { model, layers: layers.map(({ name }) => name), feed, pool },
+    {
+      model,
+      layers: layers.map(({ name }) => name),
+      feed,
+      pool,
+      ...(maps ? { reduction: attentionReduction } : {}),
+    },
     {
       engine,
       ...(options.cacheFolder === undefined ? {} : { cacheFolder: options.cacheFolder }),
@@ -74,7 +86,9 @@ async function capturedInput(
     },
   );
   try {
-    const { rows, sequences } = rowsOfParts(spec, captured, { named, input, warn });
+    const { rows, sequences } = maps
+      ? { rows: captured.layers.map(ofHeads) }
+      : rowsOfParts(spec, captured, { named, input, warn });
     const sha256 = await model.fingerprint();
     if (feed.caution !== undefined) warn(feed.caution);
     return {
@@ -85,7 +99,7 @@ async function capturedInput(
         ...samplesOf(feed, sequences, input),
         model,
       },
-      inputs: rows.map((layer) => describeRows(spec, layer.label, layer, sha256)),
+      inputs: rows.map((layer) => describeRows(spec, layer.label, layer, sha256, input)),
       probe: {
         spec: feed.spec,
         description: feed.description,
