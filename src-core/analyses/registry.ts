@@ -12,6 +12,7 @@ import { spectrum } from './geometry/spectrum.ts';
 import { entropy } from './geometry/entropy.ts';
 import { curvature } from './geometry/curvature.ts';
 import { rankCollapse } from './collapse/rank-collapse.ts';
+import { attention } from './collapse/attention.ts';
 import { cka } from './similarity/cka.ts';
 import { cca } from './similarity/cca.ts';
 import { procrustes } from './similarity/procrustes.ts';
@@ -30,8 +31,9 @@ export const analyses: readonly AnalysisDefinition[] = [
   curvature,
   truncation,
   precisionRecall,
-  rankCollapse,
   neuralCollapse,
+  rankCollapse,
+  attention,
 ];
 
 /** @throws UserError `usage` that names the nearest ids. */
