@@ -3,6 +3,8 @@ import { UserError } from '../errors.ts';
 import type { AnalysisInfo, ParameterInfo } from '../protocol/language-server.ts';
 import type { AnalysisDefinition } from './definition.ts';
 import { nearWords } from './near-words.ts';
+import { posteriorCollapse } from './collapse/posterior-collapse.ts';
+import { neco } from './collapse/neco.ts';
 import { neuralCollapse } from './collapse/neural-collapse.ts';
 import { intrinsicDim } from './geometry/intrinsic-dim.ts';
 import { isotropy } from './geometry/isotropy.ts';
@@ -32,8 +34,10 @@ export const analyses: readonly AnalysisDefinition[] = [
   truncation,
   precisionRecall,
   neuralCollapse,
+  neco,
   rankCollapse,
   attention,
+  posteriorCollapse,
 ];
 
 /** @throws UserError `usage` that names the nearest ids. */
