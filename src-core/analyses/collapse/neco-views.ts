@@ -60,7 +60,9 @@ function distributions({ inScores, outScores }: LayerNeco, of: string): View {
     title: `Scores${of}`,
     x: {
       name: 'score',
-      values: Array.from({ length: bins }, (_, bin) => low + (bin + 0.5) * width),
+      values: Array.from({ length: bins }, (_, bin) =>
+        Number((low + (bin + 0.5) * width).toPrecision(4)),
+      ),
     },
     y: { name: `share of samples in each of ${bins} bins` },
     series: [
