@@ -94,6 +94,13 @@ test('matrices of any shape and rank', async () => {
   );
 });
 
+test('many equal rows: one value, and rounding', async () => {
+  const rows = Float64Array.from({ length: 64 * 64 }, (_, at) => 1 / ((at % 64) + 3));
+  const [first, ...rest] = await valuesOf(rows, 64, 64);
+  expect(first! ** 2 / rows.reduce((sum, value) => sum + value * value, 0)).toBeCloseTo(1, 13);
+  rest.forEach((value) => expect(value).toBeLessThan(1e-13));
+});
+
 test('repeated, zero and single values', async () => {
   expect(Array.from(await valuesOf(identity(6), 6, 6))).toEqual([1, 1, 1, 1, 1, 1]);
   expect(Array.from(await valuesOf(new Float64Array(6), 2, 3))).toEqual([0, 0]);

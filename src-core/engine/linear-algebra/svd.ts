@@ -107,6 +107,14 @@ async function orthogonaliseRows(
   n: number,
   step: Step,
 ): Promise<void> {
+  let largest = 0;
+  for (let i = 0; i < n; i++) {
+    let square = 0;
+    for (let k = i * n; k < (i + 1) * n; k++) square += rows[k]! ** 2;
+    largest = Math.max(largest, square);
+  }
+  // Rows that are rounding beside the largest have no directions to keep apart, and never settle.
+  const rounding = (n * Number.EPSILON) ** 2 * largest;
   let work = 0;
   for (let sweep = 0; sweep < 60; sweep++) {
     let turned = false;
@@ -120,6 +128,7 @@ async function orthogonaliseRows(
           b += y * y;
           inner += x * y;
         }
+        if (a <= rounding && b <= rounding) continue;
         if (Math.abs(inner) <= n * Number.EPSILON * Math.sqrt(a) * Math.sqrt(b)) continue;
         turned = true;
         const zeta = (b - a) / (2 * inner);
@@ -134,7 +143,13 @@ async function orthogonaliseRows(
         await step(Math.min(0.9, (sweep + i / n) / 10));
       }
     }
-    if (!turned) return;
+    if (!turned) {
+      for (let i = 0; i < n; i++) {
+        const row = rows.subarray(i * n, (i + 1) * n);
+        if (row.reduce((sum, value) => sum + value * value, 0) <= rounding) row.fill(0);
+      }
+      return;
+    }
   }
   throw new Error('singular values do not converge');
 }
