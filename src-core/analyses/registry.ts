@@ -15,6 +15,7 @@ import { entropy } from './geometry/entropy.ts';
 import { curvature } from './geometry/curvature.ts';
 import { rankCollapse } from './collapse/rank-collapse.ts';
 import { attention } from './collapse/attention.ts';
+import { lengthCollapse } from './collapse/length-collapse.ts';
 import { cka } from './similarity/cka.ts';
 import { cca } from './similarity/cca.ts';
 import { procrustes } from './similarity/procrustes.ts';
@@ -37,6 +38,7 @@ export const analyses: readonly AnalysisDefinition[] = [
   neco,
   rankCollapse,
   attention,
+  lengthCollapse,
   posteriorCollapse,
 ];
 
