@@ -41,7 +41,9 @@ export async function analyze(
     for (const [index, spec] of specs.entries()) {
       const step = (fraction: number, message: string) =>
         hooks.step((captureShare * (index + fraction)) / specs.length, message);
-      const options = { ...job, ...job.each?.[index] };
+      // All inputs stay open together: they share the bound.
+      const memoryLimit = (job.memoryLimit ?? defaultMemoryLimit) / specs.length;
+      const options = { ...job, ...job.each?.[index], memoryLimit };
       // Labels are those of the samples that all inputs share, else of the first's.
       const labels = definition.relation === 'sets' && index > 0 ? undefined : job.labels;
       opened.push(
