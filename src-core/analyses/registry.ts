@@ -10,6 +10,7 @@ import { intrinsicDim } from './geometry/intrinsic-dim.ts';
 import { isotropy } from './geometry/isotropy.ts';
 import { precisionRecall } from './geometry/precision-recall.ts';
 import { truncation } from './geometry/truncation.ts';
+import { manifoldCapacity } from './geometry/manifold-capacity.ts';
 import { spectrum } from './geometry/spectrum.ts';
 import { entropy } from './geometry/entropy.ts';
 import { curvature } from './geometry/curvature.ts';
@@ -32,6 +33,7 @@ export const analyses: readonly AnalysisDefinition[] = [
   isotropy,
   entropy,
   curvature,
+  manifoldCapacity,
   truncation,
   precisionRecall,
   neuralCollapse,
