@@ -3,4 +3,5 @@
 // element types once, on whichever device the engine has.
 export * from './distance-kernels.ts';
 export * from './product-kernels.ts';
+export * from './reduction-kernels.ts';
 export * from './resampling-kernels.ts';

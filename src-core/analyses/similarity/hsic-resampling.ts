@@ -7,9 +7,9 @@ import { innerScale, type CentredMatrices, type Estimator } from './hsic.ts';
 import type { KernelSums, Pair, Tick, Tile } from './kernel-sums.ts';
 
 /** Elements of a block of a matrix, for each of the matrices and draws that are held at once. */
-const blockElements = 1 << 15;
+const blockElements = 1 << 14;
 /** Draws, times matrices to permute, held at once. */
-const drawsHeld = 64;
+const drawsHeld = 32;
 
 /** Orders of the samples, drawn when they are needed. */
 export interface Permutations {
@@ -36,7 +36,8 @@ export async function permutedHsic(
   const [leftAt, rightAt] = [place(left), place(right)];
   const answer = pairs.map(() => new Float64Array(count));
   const group = Math.max(1, Math.min(count, Math.floor(drawsHeld / right.length)));
-  const ranges = triangleRows(n, Math.max(blockElements, n));
+  const ranges = triangleRows(n, blockElements);
+  const inOrder = Int32Array.from({ length: n }, (_, row) => row);
   const allocate = (length: number) =>
     matrices[0] instanceof Float64Array ? new Float64Array(length) : new Float32Array(length);
   const largest = Math.max(...ranges.map(({ size }) => size));
@@ -46,14 +47,12 @@ export async function permutedHsic(
     const orders = Array.from({ length: to - from }, next);
     const width = orders.length * right.length;
     for (const { start, end, size } of ranges) {
-      left.forEach((i, k) => packUpper(matrices[i]!, n, start, end, fixed, k * size));
+      left.forEach((i, k) => gatherUpper(matrices[i]!, n, inOrder, start, end, fixed, k * size));
       for (const [at, order] of orders.entries()) {
         for (const [k, j] of right.entries()) {
           const offset = (at * right.length + k) * size;
           gatherUpper(matrices[j]!, n, order, start, end, moved, offset);
         }
-        // Of large samples one order alone takes a while.
-        if (n > largeSamples) await tick(0);
       }
       const products = await dots(
         engine,
@@ -75,37 +74,28 @@ export async function permutedHsic(
   return answer.map((draws) => draws.map((product) => product / scale));
 }
 
-/** Samples past which gathering one block for every draw takes longer than a pause should wait. */
-const largeSamples = 1 << 14;
+/** Rows that {@link gatherUpper} goes over together. */
+const rowsTogether = 4;
 
 /** Rows of a strictly upper triangle in ranges of about `elements` of it. */
 function triangleRows(n: number, elements: number) {
   const ranges: { start: number; end: number; size: number }[] = [];
-  for (let start = 0; start < n - 1;) {
+  for (let start = 0; start < n;) {
     let [end, size] = [start, 0];
-    while (end < n - 1 && (end === start || size + n - 1 - end <= elements)) size += n - 1 - end++;
+    while (end < n && (end === start || size < elements || end % rowsTogether !== 0)) {
+      size += n - 1 - end++;
+    }
     ranges.push({ start, end, size });
     start = end;
   }
   return ranges;
 }
 
-/** The strictly upper part of rows [start, end), row after row. */
-function packUpper(
-  matrix: Floats,
-  n: number,
-  start: number,
-  end: number,
-  target: Floats,
-  at: number,
-): void {
-  for (let row = start; row < end; row++) {
-    target.set(matrix.subarray(row * n + row + 1, (row + 1) * n), at);
-    at += n - 1 - row;
-  }
-}
-
-/** The same of the matrix with its rows and columns reordered. */
+/**
+ * Rows [start, end) of the strictly upper triangle of a matrix whose rows and columns are
+ * reordered, written to `target` from `at` on: four rows side by side, then the next four. The
+ * range starts at a multiple of four, and ends at one or at n.
+ */
 function gatherUpper(
   matrix: Floats,
   n: number,
@@ -115,10 +105,23 @@ function gatherUpper(
   target: Floats,
   at: number,
 ): void {
-  for (let row = start; row < end; row++) {
-    const base = order[row]! * n;
-    for (let column = row + 1; column < n; column++) {
-      target[at++] = matrix[base + order[column]!]!;
+  for (let row = start; row < end; row += rowsTogether) {
+    const next = Math.min(row + rowsTogether, n);
+    for (let i = row; i < next; i++) {
+      for (let j = i + 1; j < next; j++) target[at++] = matrix[order[i]! * n + order[j]!]!;
+    }
+    if (next === n) return;
+    const first = order[row]! * n;
+    const second = order[row + 1]! * n;
+    const third = order[row + 2]! * n;
+    const fourth = order[row + 3]! * n;
+    for (let j = next; j < n; j++) {
+      const column = order[j]!;
+      target[at] = matrix[first + column]!;
+      target[at + 1] = matrix[second + column]!;
+      target[at + 2] = matrix[third + column]!;
+      target[at + 3] = matrix[fourth + column]!;
+      at += 4;
     }
   }
 }

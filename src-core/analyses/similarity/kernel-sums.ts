@@ -1,11 +1,18 @@
 import type { DeviceMatrix } from '../../engine/device-matrix.ts';
 import type { Engine } from '../../engine/device-engine.ts';
-import { CrossSum, dots, distances, gramInto, radialInto } from '../../engine/kernels.ts';
+import {
+  CrossSum,
+  dots,
+  distances,
+  gramInto,
+  radialInto,
+  squaredNorms,
+} from '../../engine/kernels.ts';
 import type { Floats, RowSource } from '../../tensor/matrix.ts';
 import { blocks, type Range } from '../blocks.ts';
 
 /** Multiply-adds that an engine call may take, for ≤ 100 ms on a slow processor. */
-const callBudget = 1e9;
+const callBudget = 2e9;
 /** Samples along a tile: rounding of float32 sums over a tile stays far below 1e-4. */
 const largestTile = 512;
 /** Kernels that one product of a stack of tiles takes at the least, or it is slow. */
@@ -88,12 +95,13 @@ export async function gramSums(
       const length = (a[1] - a[0]) * (b[1] - b[0]);
       const share = (length * (onDiagonal ? 1 : 2)) / (n * n) / (count + 1);
       const values = kernels.map((_, at) => stack.subarray(at * length, (at + 1) * length));
-      let next = onDiagonal ? undefined : kernels[0]!.rows.rows(...b);
+      const read = (rows?: RowSource) => (onDiagonal || !rows ? undefined : ahead(rows.rows(...b)));
+      let next = read(kernels[0]!.rows);
       for (const [at, kernel] of kernels.entries()) {
         const left = panel[at]!;
         const right = (await next) ?? left;
         // Read while the engine computes.
-        next = onDiagonal ? undefined : kernels[at + 1]?.rows.rows(...b);
+        next = read(kernels[at + 1]?.rows);
         const tile = values[at]!;
         await kernelTile(engine, kernel, left, right, tile);
         if (onDiagonal) takeDiagonal(tile, a, diagonal[at]!, kernel.gamma !== undefined);
@@ -115,6 +123,12 @@ export async function gramSums(
     return 2 * inner[Math.min(i, j) * count + Math.max(i, j)]!;
   });
   return { n, diagonal, rowSums, products };
+}
+
+/** A read that is begun early, and never waited for where the work ends before. */
+function ahead<T>(read: Promise<T>): Promise<T> {
+  read.catch(() => undefined);
+  return read;
 }
 
 /** As many samples as time and memory allow a tile, dealt out evenly. */
@@ -230,13 +244,20 @@ export async function featureSums(
     const bytes = layers.reduce((sum, at) => sum + width(at) * bytesOf(kernels[at]!.rows.dtype), 0);
     const widest = Math.max(...group.map(([, pair]) => macs(pair)));
     const size = Math.max(16, Math.floor(Math.min(blockBytes / bytes, callBudget / widest)));
+    const readAll = (start: number, end: number) =>
+      ahead(Promise.all(layers.map((at) => kernels[at]!.rows.rows(start, end))));
+    let next = readAll(0, Math.min(size, n));
     for (const [start, end] of blocks(n, size)) {
       const held = new Map<number, DeviceMatrix>();
-      for (const at of layers) {
-        const { rows } = kernels[at]!;
-        const block = await rows.rows(start, end);
-        if (!known.has(at)) squaredNorms(block, rows.d, diagonal[at]!.subarray(start, end));
-        held.set(at, await engine.upload(block, rows.d));
+      const read = await next;
+      // Read while the engine computes.
+      next = readAll(end, Math.min(end + size, n));
+      for (const [index, at] of layers.entries()) {
+        const matrix = await engine.upload(read[index]!, width(at));
+        if (!known.has(at)) {
+          diagonal[at]!.set(await squaredNorms(engine, width(at), matrix), start);
+        }
+        held.set(at, matrix);
       }
       for (const [at, [, [i, j]]] of group.entries()) {
         const [left, right] = [held.get(i)!, held.get(j)!];
@@ -273,14 +294,6 @@ function groups<T>(
     room -= size;
   }
   return answer;
-}
-
-function squaredNorms(block: Floats, d: number, norms: Float64Array): void {
-  for (let row = 0, at = 0; row < norms.length; row++) {
-    let sum = 0;
-    for (const stop = at + d; at < stop; at++) sum += block[at]! * block[at]!;
-    norms[row] = sum;
-  }
 }
 
 /** Multiply-adds of either way; the feature form serves linear kernels only. */
