@@ -1,4 +1,4 @@
-import type { AnalysisDefinition, NamedRows } from '../analyses/definition.ts';
+import type { AnalysisDefinition, NamedRows, Side } from '../analyses/definition.ts';
 import { inputCount } from '../analyses/inputs.ts';
 import { parseParams } from '../analyses/registry.ts';
 import type { Engine } from '../engine/device-engine.ts';
@@ -36,14 +36,15 @@ export async function analyze(
     return matrix;
   };
   const input = inputKind(definition, params);
+  const bound = job.memoryLimit ?? defaultMemoryLimit;
+  // All inputs stay open together, and the analysis needs room beside them.
+  const share = bound / 2 / specs.length;
   checkLabels(definition, job.labels);
   try {
     for (const [index, spec] of specs.entries()) {
       const step = (fraction: number, message: string) =>
         hooks.step((captureShare * (index + fraction)) / specs.length, message);
-      // All inputs stay open together: they share the bound.
-      const memoryLimit = (job.memoryLimit ?? defaultMemoryLimit) / specs.length;
-      const options = { ...job, ...job.each?.[index], memoryLimit };
+      const options = { ...job, ...job.each?.[index], memoryLimit: share };
       // Labels are those of the samples that all inputs share, else of the first's.
       const labels = definition.relation === 'sets' && index > 0 ? undefined : job.labels;
       opened.push(
@@ -67,7 +68,7 @@ export async function analyze(
         engine,
         warn,
         open,
-        memoryLimit: job.memoryLimit ?? defaultMemoryLimit,
+        memoryLimit: bound - opened.reduce((sum, { side }) => sum + heldBytes(side, share), 0),
         step: (fraction, message = definition.title) =>
           hooks.step(captureShare + (1 - captureShare) * fraction, message),
       },
@@ -106,6 +107,15 @@ export async function analyze(
 
 const inputKind = ({ input = 'samples' }: AnalysisDefinition, params: Record<string, unknown>) =>
   typeof input === 'function' ? input(params) : input;
+
+/** Bytes of captured rows that are in memory: those over the share went to the disk. */
+function heldBytes({ layered, layers }: Side, share: number): number {
+  const bytes = layers.reduce(
+    (sum, { n, d, dtype }) => sum + n * d * (dtype === 'float64' ? 8 : 4),
+    0,
+  );
+  return layered && bytes <= share ? bytes : 0;
+}
 
 function checkLabels({ id, labels }: AnalysisDefinition, given: string | undefined): void {
   if (given !== undefined && labels === undefined) {
