@@ -60,7 +60,7 @@ export async function analyze(
       );
     }
     const inputs = opened.flatMap((input) => input.inputs);
-    checkPaired(opened, definition);
+    checkPaired(opened, definition, job.probes !== undefined);
     const outcome = await definition.run(
       opened.map((input) => input.side),
       params,
@@ -137,6 +137,7 @@ function checkCount(definition: AnalysisDefinition, specs: readonly string[]): v
 function checkPaired(
   opened: readonly OpenedInput[],
   { arity, relation = 'samples' }: AnalysisDefinition,
+  ownProbes: boolean,
 ): void {
   const [first, ...others] = opened;
   if (arity === 1 || !first || relation === 'sets' || relation === 'reference') return;
@@ -148,13 +149,14 @@ function checkPaired(
       'name a second matrix, or a model with several layers',
     );
   }
-  for (const other of others) checkSameSamples(first, other);
+  for (const other of others) checkSameSamples(first, other, relation === 'layers' && ownProbes);
 }
 
-function checkSameSamples(first: OpenedInput, other: OpenedInput): void {
+/** @param views that the user gave two views of the same samples as probes of their own. */
+function checkSameSamples(first: OpenedInput, other: OpenedInput, views: boolean): void {
   if (!first.probe || !other.probe) return;
   const [uri, otherUri] = [first, other].map(({ inputs }) => inputs[0]!.uri);
-  if (first.probe.sha256 !== other.probe.sha256) {
+  if (first.probe.sha256 !== other.probe.sha256 && !views) {
     throw new UserError(
       'wrong-shape',
       otherUri!,
