@@ -17,6 +17,7 @@ import { curvature } from './geometry/curvature.ts';
 import { rankCollapse } from './collapse/rank-collapse.ts';
 import { attention } from './collapse/attention.ts';
 import { lengthCollapse } from './collapse/length-collapse.ts';
+import { invariance } from './geometry/invariance.ts';
 import { cka } from './similarity/cka.ts';
 import { cca } from './similarity/cca.ts';
 import { procrustes } from './similarity/procrustes.ts';
@@ -33,6 +34,7 @@ export const analyses: readonly AnalysisDefinition[] = [
   isotropy,
   entropy,
   curvature,
+  invariance,
   manifoldCapacity,
   truncation,
   precisionRecall,
