@@ -11,7 +11,7 @@ const digits = [
 const shortRun = 32;
 
 /** The nearest float32 of each value as an unsigned key of the same order; both zeros are one. */
-function keysOf(values: Float64Array): Uint32Array {
+function keysOf(values: Float64Array): Uint32Array<ArrayBuffer> {
   const keys = new Uint32Array(Float32Array.from(values).buffer);
   for (let i = 0; i < keys.length; i++) {
     const bits = keys[i]!;
