@@ -22,6 +22,8 @@ import { cka } from './similarity/cka.ts';
 import { cca } from './similarity/cca.ts';
 import { procrustes } from './similarity/procrustes.ts';
 import { shape } from './similarity/shape.ts';
+import { rsa } from './similarity/rsa.ts';
+import { trsa } from './similarity/trsa.ts';
 
 /** Every analysis, in the order of lists and menus. A new one is a file and a line here. */
 export const analyses: readonly AnalysisDefinition[] = [
@@ -29,6 +31,8 @@ export const analyses: readonly AnalysisDefinition[] = [
   cca,
   procrustes,
   shape,
+  rsa,
+  trsa,
   intrinsicDim,
   spectrum,
   isotropy,
