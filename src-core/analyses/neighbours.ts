@@ -29,10 +29,29 @@ export interface Neighbours {
   readonly distance: (i: number, j: number) => number;
 }
 
+/** Where neighbours are looked for; what is small is near. */
+interface Space {
+  readonly n: number;
+  readonly d: number;
+  /** Rows whose distances on the device approximate `exact`; n × d each. */
+  readonly device: Rows;
+  /** The same in float64. */
+  wide(): Promise<Rows> | Rows;
+  /** What neighbours are ordered by, of row i as a query and row j as a neighbour. */
+  exact(i: number, j: number): number;
+  /** Bound on how far the device is off for a query. */
+  error(i: number): number;
+}
+
+interface Rows {
+  queries: Floats;
+  data: Floats;
+}
+
 /**
- * The k nearest neighbours of every row. Candidates come from products of centred rows on the
- * device; the nearest k + 10 are then measured again in float64 from the rows as given. Where float32
- * could have missed one, the block is done again in float64.
+ * The k nearest neighbours of every row by Euclidean distance. Candidates come from products of
+ * centred rows on the device; the nearest k + 10 are then measured again in float64 from the rows as
+ * given. Where float32 could have missed one, the block is done again in float64.
  */
 export async function nearestNeighbours(
   engine: Engine,
@@ -40,14 +59,147 @@ export async function nearestNeighbours(
   k: number,
   step: Step,
 ): Promise<Neighbours> {
-  const { n, d } = rows;
+  const { n } = rows;
   const original = await rows.uncentred().rows(0, n);
   const centred = await rows.centred().rows(0, n);
+  const wide = () => rows.centred('float64').rows(0, n);
+  return euclidean(engine, { original, centred, wide, d: rows.d }, k, step);
+}
+
+/**
+ * The k nearest neighbours of every row by the angle between rows; distances are those of rows scaled
+ * to unit length. Rows of zeros, which have no direction, are equally far from all others.
+ * @param data n × d; changed
+ * @param dtype what candidates are found in; see {@link nearestNeighbours}
+ */
+export async function nearestByCosine(
+  engine: Engine,
+  data: Float64Array,
+  d: number,
+  dtype: 'float32' | 'float64',
+  k: number,
+  step: Step,
+): Promise<Neighbours & { zeroRows: number }> {
+  let zeroRows = 0;
+  for (let row = 0; row < data.length; row += d) {
+    const values = data.subarray(row, row + d);
+    let squares = 0;
+    for (const value of values) squares += value * value;
+    if (squares === 0) zeroRows++;
+    else for (let j = 0; j < d; j++) values[j]! /= Math.sqrt(squares);
+  }
+  const found = await nearestByDistance(engine, data, d, dtype, k, step);
+  return { ...found, zeroRows };
+}
+
+/** {@link nearestNeighbours} of rows in memory. */
+export async function nearestByDistance(
+  engine: Engine,
+  data: Float64Array,
+  d: number,
+  dtype: 'float32' | 'float64',
+  k: number,
+  step: Step,
+): Promise<Neighbours> {
+  const n = data.length / d;
+  const mean = new Float64Array(d);
+  for (let at = 0; at < data.length;) for (let j = 0; j < d; j++) mean[j]! += data[at++]! / n;
+  const shifted = data.map((value, at) => value - mean[at % d]!);
+  const centred = dtype === 'float32' ? Float32Array.from(shifted) : shifted;
+  return euclidean(engine, { original: data, centred, wide: () => shifted, d }, k, step);
+}
+
+function euclidean(
+  engine: Engine,
+  rows: { original: Floats; centred: Floats; wide(): Promise<Floats> | Floats; d: number },
+  k: number,
+  step: Step,
+): Promise<Neighbours> {
+  const { original, centred, d } = rows;
   const norms = squaredNorms(centred, d);
   const largest = norms.reduce((a, b) => Math.max(a, b), 0);
-  const unit = centred instanceof Float64Array ? Number.EPSILON : 2 ** -23;
-  const exact = (i: number, j: number) => squaredDistance(original, d, i, j);
+  const unit = roundingOf(centred);
+  const space: Space = {
+    n: norms.length,
+    d,
+    device: { queries: centred, data: centred },
+    async wide() {
+      const data = await rows.wide();
+      return { queries: data, data };
+    },
+    exact: (i, j) => squaredDistance(original, d, i, j),
+    error: (row) => roundingUnits * unit * (norms[row]! + largest),
+  };
+  return search(engine, space, k, step);
+}
 
+/** Neighbours by inner product, the largest first. */
+export interface ProductNeighbours {
+  readonly n: number;
+  readonly k: number;
+  /** n × k, ties by the lower index; a row is not its own neighbour. */
+  readonly indices: Int32Array;
+  /** Inner products in float64; n × k. */
+  readonly products: Float64Array;
+}
+
+/**
+ * The k rows with the largest inner product with every row. With a further coordinate
+ * √(max‖x‖² − ‖x‖²) for data and 0 for queries, these are the nearest by Euclidean distance.
+ * @param data n × d
+ */
+export async function nearestByProduct(
+  engine: Engine,
+  data: Float64Array,
+  d: number,
+  dtype: 'float32' | 'float64',
+  k: number,
+  step: Step,
+): Promise<ProductNeighbours> {
+  const norms = squaredNorms(data, d);
+  const n = norms.length;
+  const largest = norms.reduce((a, b) => Math.max(a, b), 0);
+  const extended = (extra: (row: number) => number) => {
+    const rows = new Float64Array(n * (d + 1));
+    for (let row = 0; row < n; row++) {
+      rows.set(data.subarray(row * d, (row + 1) * d), row * (d + 1));
+      rows[row * (d + 1) + d] = extra(row);
+    }
+    return rows;
+  };
+  const wide = {
+    queries: extended(() => 0),
+    data: extended((row) => Math.sqrt(largest - norms[row]!)),
+  };
+  const narrow = () => ({
+    queries: Float32Array.from(wide.queries),
+    data: Float32Array.from(wide.data),
+  });
+  const device = dtype === 'float32' ? narrow() : wide;
+  const unit = roundingOf(device.data);
+  const product = (i: number, j: number) => {
+    let sum = 0;
+    for (let a = i * d, b = j * d; a < (i + 1) * d; a++, b++) sum += data[a]! * data[b]!;
+    return sum;
+  };
+  const space: Space = {
+    n,
+    d: d + 1,
+    device,
+    wide: () => wide,
+    exact: (i, j) => norms[i]! + largest - 2 * product(i, j),
+    error: (row) => roundingUnits * unit * (norms[row]! + largest),
+  };
+  const { indices } = await search(engine, space, k, step);
+  const products = Float64Array.from(indices, (j, at) => product(Math.floor(at / k), j));
+  return { n, k, indices, products };
+}
+
+const roundingOf = (data: Floats) => (data instanceof Float64Array ? Number.EPSILON : 2 ** -23);
+
+async function search(engine: Engine, space: Space, k: number, step: Step): Promise<Neighbours> {
+  const { n, d } = space;
+  const exact = (i: number, j: number) => space.exact(i, j);
   const indices = new Int32Array(n * k);
   const distances = new Float64Array(n * k);
   const take = Math.min(n, k + spare + 1);
@@ -55,13 +207,13 @@ export async function nearestNeighbours(
     1,
     Math.min(largestQuery, Math.floor(callBudget / (d * Math.min(n, largestTile)))),
   );
-  let wide: Float64Array | undefined;
+  let wide: Rows | undefined;
   for (const range of blocks(n, query)) {
-    let candidates = await search(engine, centred, d, range, take, step);
-    const sure = settle(candidates, range, (row) => roundingUnits * unit * (norms[row]! + largest));
-    if (!sure && centred instanceof Float32Array) {
-      wide ??= (await rows.centred('float64').rows(0, n)) as Float64Array;
-      candidates = await search(engine, wide, d, range, take, step);
+    let candidates = await candidatesOf(engine, space.device, d, range, take, step);
+    const sure = settle(candidates, range, (row) => space.error(row));
+    if (!sure && space.device.data instanceof Float32Array) {
+      wide ??= await space.wide();
+      candidates = await candidatesOf(engine, wide, d, range, take, step);
       settle(candidates, range, () => 0);
     }
     await step(range[1] / n);
@@ -105,16 +257,16 @@ interface Candidates {
   distances: Float64Array;
 }
 
-async function search(
+async function candidatesOf(
   engine: Engine,
-  data: Floats,
+  { queries: all, data }: Rows,
   d: number,
   [start, end]: Range,
   take: number,
   step: Step,
 ): Promise<Candidates> {
   const n = data.length / d;
-  const queries = data.subarray(start * d, end * d);
+  const queries = all.subarray(start * d, end * d);
   let best: Candidates | undefined;
   for (const [from, to] of blocks(n, largestTile)) {
     const k = Math.min(take, to - from);

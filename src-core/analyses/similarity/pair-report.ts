@@ -66,6 +66,7 @@ export function reportPairs(
       ...Object.fromEntries(
         keys.map((key) => [key, reported(shown.values, (cell) => cell[key]!)] as const),
       ),
+      ...(look.best && sides.length === 2 && pair.layered && { best: bestPair(pair, cells, look) }),
       ...(beside && {
         layers: pair.rows.map(({ label }, at) => ({
           model: sides[pair.sideOf![at]!]!.name,
@@ -146,6 +147,43 @@ function bySides(sideOf: readonly number[], cells: PairCells, { key, distance }:
     values: map(matches, summary),
     ...(cells.permuted && { permuted: drawn(cells.permuted) }),
     ...(cells.resampled && { resampled: drawn(cells.resampled) }),
+  };
+}
+
+/**
+ * The most alike layers of two models. The best of many pairs is good by choice: its null is the
+ * best of all pairs in each permutation.
+ */
+function bestPair(
+  { rows, columns }: LayerPair,
+  cells: PairCells,
+  { key, distance }: PairLook,
+): ResultValue {
+  const all = rows.flatMap((_, i) => columns.map((__, j) => [i, j] as const));
+  const better = (a: number, b: number) => (distance ? a < b : a > b);
+  const bestOf = (value: (at: readonly [number, number]) => number) => {
+    const valid = all.filter((at) => Number.isFinite(value(at)));
+    return valid.reduce<(typeof all)[number] | undefined>(
+      (best, at) => (best === undefined || better(value(at), value(best)) ? at : best),
+      undefined,
+    );
+  };
+  const observed = ([i, j]: readonly [number, number]) =>
+    (cells.values[i]![j]![key] ?? NaN) as number;
+  const found = bestOf(observed);
+  if (found === undefined) return null;
+  const draws =
+    cells.permuted &&
+    Array.from(cells.permuted[0]![0]!, (_, draw) => {
+      const drawn = ([i, j]: readonly [number, number]) => cells.permuted![i]![j]![draw]!;
+      const at = bestOf(drawn);
+      return at ? drawn(at) : NaN;
+    });
+  return {
+    [key]: observed(found),
+    first: rows[found[0]]!.label,
+    second: columns[found[1]]!.label,
+    ...(draws && { null: nullSummary(draws, observed(found), distance) }),
   };
 }
 

@@ -10,6 +10,8 @@ export interface PairLook {
   range?: readonly [low: number, high: number];
   /** Smaller means more alike. */
   distance?: boolean;
+  /** Of two models, say which layers are most alike, and how often chance is as good. */
+  best?: boolean;
 }
 
 /** What is compared with what; one list with itself has the same rows and columns. */

@@ -236,19 +236,26 @@ describe('null and interval', () => {
     expect([other.null, other.interval]).toEqual([one.null, one.interval]);
   });
 
-  test('terms of samples are resampled as they are', async () => {
-    const terms: PairMeasure<Kept> = {
+  test('halves are different samples in order, and every half has the same number', async () => {
+    const drawn: number[][] = [];
+    const halved: PairMeasure<Kept> = {
       ...product,
-      resample: undefined,
-      terms: ({ values: p }, { values: q }) => p.map((value, i) => 60 * value * q[i]!),
+      draws: 'halves',
+      resample(layer, samples) {
+        drawn.push(Array.from(samples));
+        return product.resample!(layer, samples, () => Promise.resolve());
+      },
     };
-    const settings = { bootstrap: 50, seed: 3 };
-    const [{ interval }, { interval: byTerms }] = [
-      await compare(sides, settings),
-      await compare(sides, settings, terms),
-    ];
-    expect(byTerms!.low as number).toBeCloseTo(interval!.low as number, 10);
-    expect(byTerms!.high as number).toBeCloseTo(interval!.high as number, 10);
+    const { interval } = await compare(sides, { bootstrap: 20 }, halved);
+    expect(interval!.bootstrap).toBe(20);
+    // Both layers of each draw.
+    expect(drawn.length).toBe(40);
+    for (const samples of drawn) {
+      expect(samples.length).toBe(30);
+      expect(samples).toEqual([...new Set(samples)].sort((p, q) => p - q));
+    }
+    expect(drawn[0]).toEqual(drawn[1]);
+    expect(drawn[0]).not.toEqual(drawn[2]);
   });
 
   test('a bounded value has a bounded interval around it', async () => {

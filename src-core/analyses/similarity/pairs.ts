@@ -37,13 +37,14 @@ export interface PairMeasure<L> extends PairLook {
   score?(a: L, b: L, step: Step): Promise<number> | number;
   /** The layer with its samples reordered: sample i becomes the one that was `order[i]`. */
   permute?(b: L, order: Int32Array): L;
-  /** The layer over samples drawn with replacement. */
+  /** The layer over the samples of a draw. */
   resample?(a: L, samples: Int32Array, step: Step): Promise<L> | L;
   /**
-   * A term for each sample, whose mean is the main value: then terms are resampled. For measures
-   * that copies of a sample would spoil, as those of neighbours.
+   * What a draw for the interval is: as many samples with replacement (the default), or half of them
+   * without, over which an average varies as much as over new samples. For measures that copies of
+   * a sample would spoil, as those of neighbours.
    */
-  terms?(a: L, b: L): Float64Array;
+  draws?: 'replaced' | 'halves';
   /** What else to show of two matrices. */
   views?(values: Values, a: L, b: L, labels: readonly [string, string]): View[];
 }
@@ -177,22 +178,8 @@ async function compareBlock<L>(
   }
   if (draws.bootstrap === 0) return;
   const sampling = new Random(draws.seed + 2 ** 32);
-  const terms =
-    measure.terms &&
-    pairs.map(
-      ([{ layer: a }, { layer: b }]) => [measure.terms!(a, b), measure.terms!(b, a)] as const,
-    );
   for (let draw = 0; draw < draws.bootstrap; draw++) {
-    const samples = Int32Array.from({ length: draws.n }, () => sampling.below(draws.n));
-    if (terms) {
-      for (const [index, [a, b]] of pairs.entries()) {
-        const [forward, backward] = terms[index]!;
-        cells.resampled![a.at]![b.at]![draw] = meanAt(forward, samples);
-        if (self) cells.resampled![b.at]![a.at]![draw] = meanAt(backward, samples);
-        await work.finish();
-      }
-      continue;
-    }
+    const samples = drawSamples(draws.n, measure.draws ?? 'replaced', sampling);
     const drawn = new Map<Prepared<L>, Prepared<L>>();
     for (const prepared of new Set([...rows, ...columns])) {
       const layer = await measure.resample!(prepared.layer, samples, () => work.pause());
@@ -207,10 +194,13 @@ async function compareBlock<L>(
 const bothWays = (values: Values | BothWays): BothWays =>
   Array.isArray(values) ? (values as unknown as BothWays) : [values as Values, values as Values];
 
-function meanAt(terms: Float64Array, samples: Int32Array): number {
-  let sum = 0;
-  for (const at of samples) sum += terms[at]!;
-  return sum / samples.length;
+function drawSamples(n: number, kind: 'replaced' | 'halves', random: Random): Int32Array {
+  if (kind === 'halves')
+    return random
+      .permutation(n)
+      .subarray(0, Math.floor(n / 2))
+      .sort();
+  return Int32Array.from({ length: n }, () => random.below(n));
 }
 
 function emptyCells(rows: number, columns: number, { permutations, bootstrap }: Draws): PairCells {
