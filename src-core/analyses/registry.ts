@@ -24,6 +24,9 @@ import { procrustes } from './similarity/procrustes.ts';
 import { shape } from './similarity/shape.ts';
 import { rsa } from './similarity/rsa.ts';
 import { trsa } from './similarity/trsa.ts';
+import { mutualKnn } from './similarity/mutual-knn.ts';
+import { cknna } from './similarity/cknna.ts';
+import { informationImbalance } from './similarity/information-imbalance.ts';
 
 /** Every analysis, in the order of lists and menus. A new one is a file and a line here. */
 export const analyses: readonly AnalysisDefinition[] = [
@@ -33,6 +36,9 @@ export const analyses: readonly AnalysisDefinition[] = [
   shape,
   rsa,
   trsa,
+  mutualKnn,
+  cknna,
+  informationImbalance,
   intrinsicDim,
   spectrum,
   isotropy,
