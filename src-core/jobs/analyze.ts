@@ -60,7 +60,7 @@ export async function analyze(
       );
     }
     const inputs = opened.flatMap((input) => input.inputs);
-    checkPaired(opened, definition, job.probes !== undefined);
+    checkPaired(opened, definition, job.each?.some(({ probe }) => probe !== undefined) ?? false);
     const outcome = await definition.run(
       opened.map((input) => input.side),
       params,

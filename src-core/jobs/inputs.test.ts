@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { InputKind } from '../analyses/definition.ts';
+import { findAnalysis } from '../analyses/registry.ts';
 import { createEngine, type Engine } from '../engine/device-engine.ts';
+import { analyze } from './analyze.ts';
 import { openInput, type InputEnvironment } from './inputs.ts';
 import type { CaptureOptions } from './messages.ts';
 
@@ -177,5 +179,32 @@ describe('weights', () => {
   it('are those of a model', async () => {
     const path = await json('matrix.json', [[1, 2]]);
     await expect(open(path, 'weights')).rejects.toThrow(/takes the weights of a model/);
+  });
+});
+
+describe('two views of the samples', () => {
+  const views = async () => [
+    await file('first.txt', 'a cat\na dog\nrain again\nbirds sing\n'),
+    await file('second.txt', 'the cat\nthe dog\nrain\nbirds sang\n'),
+  ];
+  const both = async (id: string, each?: { probe: string }[]) => {
+    const hooks = { step: () => Promise.resolve(), signal: new AbortController().signal };
+    const job = { params: {}, cwd: folder, layers, ...(each ? { each } : {}) };
+    return analyze(findAnalysis(id), [tiny, tiny], job, engine, hooks);
+  };
+
+  it('are two probes of one model for an analysis of views', async () => {
+    const [a, b] = await views();
+    const { values } = await both('invariance', [{ probe: a! }, { probe: b! }]);
+    expect(values['limit']).toEqual([Math.log(4)]);
+    const same = await both('invariance', [{ probe: a! }, { probe: a! }]);
+    expect((same.values['infonce'] as number[])[0]).toBeGreaterThan(
+      (values['infonce'] as number[])[0]!,
+    );
+  });
+
+  it('are other samples for an analysis that pairs them', async () => {
+    const [a, b] = await views();
+    await expect(both('cka', [{ probe: a! }, { probe: b! }])).rejects.toThrow(/other samples/);
   });
 });
