@@ -27,6 +27,7 @@ import { trsa } from './similarity/trsa.ts';
 import { mutualKnn } from './similarity/mutual-knn.ts';
 import { cknna } from './similarity/cknna.ts';
 import { informationImbalance } from './similarity/information-imbalance.ts';
+import { persistence } from './geometry/persistence.ts';
 
 /** Every analysis, in the order of lists and menus. A new one is a file and a line here. */
 export const analyses: readonly AnalysisDefinition[] = [
@@ -45,6 +46,7 @@ export const analyses: readonly AnalysisDefinition[] = [
   entropy,
   curvature,
   invariance,
+  persistence,
   manifoldCapacity,
   truncation,
   precisionRecall,
