@@ -11,6 +11,7 @@ import { isotropy } from './geometry/isotropy.ts';
 import { precisionRecall } from './geometry/precision-recall.ts';
 import { truncation } from './geometry/truncation.ts';
 import { manifoldCapacity } from './geometry/manifold-capacity.ts';
+import { projection } from './geometry/projection.ts';
 import { spectrum } from './geometry/spectrum.ts';
 import { entropy } from './geometry/entropy.ts';
 import { curvature } from './geometry/curvature.ts';
@@ -48,6 +49,7 @@ export const analyses: readonly AnalysisDefinition[] = [
   invariance,
   persistence,
   manifoldCapacity,
+  projection,
   truncation,
   precisionRecall,
   neuralCollapse,
