@@ -1,12 +1,18 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { attentionLayers } from '../../jobs/attention-input.ts';
 import { openInput } from '../../jobs/inputs.ts';
+import { openModel } from '../../models/open.ts';
 import type { ResultValue } from '../../results/schema.ts';
 import { cpuEngine, matrixOf, run, type Ran, type Rows } from '../test-support.ts';
 import { expected, near, onModel, synthetic, type AttentionValues } from '../token-test-support.ts';
 import { attention } from './attention.ts';
+import { statisticsOfMaps } from './attention-statistics.ts';
+
+const fixtures = fileURLToPath(new URL('../../../test/fixtures', import.meta.url));
 
 let folder: string;
 beforeAll(async () => {
@@ -167,27 +173,63 @@ describe('maps of a model', () => {
   });
 });
 
-async function openedWithClasses() {
-  const name = 'encoders/roberta';
+/** A probe of token ids of different lengths. */
+async function idsFile(sequences: readonly number[][], labels?: readonly string[]) {
   const probe = join(folder, 'ids.jsonl');
-  const { sequences } = expected.models[name]!;
-  await writeFile(
-    probe,
-    sequences
-      .map((ids) => JSON.stringify({ ids, label: ids.length > 5 ? 'long' : 'short' }))
-      .join('\n'),
+  const lines = sequences.map((ids, i) =>
+    JSON.stringify({ ids, ...(labels && { label: labels[i] }) }),
   );
-  const opened = await openInput(
-    new URL(`../../../test/fixtures/${name}`, import.meta.url).pathname,
-    {
-      cwd: folder,
-      options: { probe },
-      input: 'attention',
-      engine: await cpuEngine(),
-      warn: () => undefined,
-      step: () => Promise.resolve(),
-    },
-  );
+  await writeFile(probe, lines.join('\n'));
+  return probe;
+}
+
+async function openMaps(name: string, probe: string) {
+  const opened = await openInput(join(fixtures, name), {
+    cwd: folder,
+    options: { probe },
+    input: 'attention',
+    engine: await cpuEngine(),
+    warn: () => undefined,
+    step: () => Promise.resolve(),
+  });
   await opened.close();
   return opened.side;
 }
+
+function openedWithClasses() {
+  const { sequences } = expected.models['encoders/roberta']!;
+  const labels = sequences.map(({ length }) => (length > 5 ? 'long' : 'short'));
+  return idsFile(sequences, labels).then((probe) => openMaps('encoders/roberta', probe));
+}
+
+// The exporter names softmax outputs as it likes; the maps themselves are run one text at a time.
+test.each(['onnx/bert-torch.onnx', 'onnx/gpt2-torch.onnx'])(
+  '%s: statistics within the graph are those of the maps it gives out',
+  async (name) => {
+    const sequences = expected.models['decoders/gpt2']!.sequences.map((ids) =>
+      ids.map((id) => id % 16),
+    );
+    const side = await openMaps(name, await idsFile(sequences));
+    const model = await openModel(join(fixtures, name));
+    const names = attentionLayers(model.outline).map((layer) => layer.name);
+    expect(side.layers.map(({ label }) => label)).toEqual(names);
+    const engine = await cpuEngine();
+    const graph = await model.graph(names);
+    const session = await engine.openModel(graph);
+    for (const [sample, ids] of sequences.entries()) {
+      const dims = [1, ids.length];
+      const int64 = (data: BigInt64Array) => ({ dtype: 'int64', dims, data }) as const;
+      const values = await session.run({
+        input_ids: int64(BigInt64Array.from(ids, BigInt)),
+        attention_mask: int64(new BigInt64Array(ids.length).fill(1n)),
+      });
+      for (const [index, layer] of side.layers.entries()) {
+        const { data, dims: shape } = values[graph.outputs[index]!]!;
+        const [, heads, tokens] = shape as [number, number, number];
+        const wanted = await statisticsOfMaps(engine, data, heads, tokens);
+        near(Array.from(await layer.rows(sample, sample + 1)), Array.from(wanted), 1e-4);
+      }
+    }
+    await session.release();
+  },
+);
