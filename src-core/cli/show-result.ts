@@ -4,6 +4,7 @@ import { table } from './table.ts';
 
 /** Longer tables are cut; the whole is in --json. */
 const mostRows = 40;
+const mostColumns = 24;
 
 /** A result as text for a terminal. */
 export function showResult(result: Result): string {
@@ -42,6 +43,8 @@ export function showResult(result: Result): string {
 function showView(view: View): string {
   switch (view.kind) {
     case 'heatmap':
+      // No terminal is that wide.
+      if (view.x.values.length > mostColumns || view.y.values.length > mostRows) return '';
       return table(
         ['', ...view.x.values.map((_, column) => String(column))],
         view.z.map((row, index) => [
