@@ -1,11 +1,7 @@
 type Pause = () => Promise<void>;
 
-/** Digits of a 32-bit key, lowest first. */
-const digits = [
-  { shift: 0, mask: 2047 },
-  { shift: 11, mask: 2047 },
-  { shift: 22, mask: 1023 },
-] as const;
+/** Bits of a digit at most: more counters than the first cache holds slow every write. */
+const widestDigit = 11;
 
 /** Runs of equal keys up to this length are put in order by insertion. */
 const shortRun = 32;
@@ -20,6 +16,18 @@ function keysOf(values: Float64Array): Uint32Array<ArrayBuffer> {
   return keys;
 }
 
+/** Subtract the least key from all; the largest that remains. */
+function spreadOf(keys: Uint32Array): number {
+  let least = 0xffffffff;
+  let most = 0;
+  for (const key of keys) {
+    if (key < least) least = key;
+    if (key > most) most = key;
+  }
+  for (let i = 0; i < keys.length; i++) keys[i]! -= least;
+  return keys.length > 0 ? most - least : 0;
+}
+
 /**
  * The indices of finite values in ascending order of value, equal ones by index: a radix sort of
  * the nearest float32 numbers, then comparisons among those that float32 does not tell apart.
@@ -32,7 +40,11 @@ export async function ascending(values: Float64Array, pause?: Pause): Promise<In
   let otherKeys = new Uint32Array(n);
   let otherOrder = new Int32Array(n);
   await pause?.();
-  for (const { shift, mask } of digits) {
+  const bits = 32 - Math.clz32(spreadOf(keys));
+  const passes = Math.ceil(bits / widestDigit);
+  const width = Math.ceil(bits / passes);
+  const mask = (1 << width) - 1;
+  for (let shift = 0; shift < bits; shift += width) {
     const starts = new Int32Array(mask + 1);
     for (let i = 0; i < n; i++) starts[(keys[i]! >>> shift) & mask]!++;
     let start = 0;

@@ -1,4 +1,4 @@
-import { ascending, meanRanks } from '../ranks.ts';
+import { ascending } from '../ranks.ts';
 import { kendall } from './rdm-kendall.ts';
 import { pairCount, rowStart } from './rdm.ts';
 
@@ -75,14 +75,35 @@ class InnerProduct implements Comparison<Scaled> {
     if (this.#kind === 'whitened-cosine') return doublyCentred(found, n);
     if (!this.#ranked) return { n, values: this.#scale(found) };
     const order = await ascending(found, pause);
-    const tied = new Uint8Array(order.length);
-    for (let at = 1; at < order.length; at++) {
-      if (found[order[at]!] === found[order[at - 1]!]) tied[at] = 1;
-    }
-    await pause();
-    const values = this.#scale(meanRanks(found, order));
+    const { values, tied } = this.#scaledRanks(found, order);
     await pause();
     return { n, values, order, tied };
+  }
+
+  /** Mean ranks, centred and scaled, and which values in their order equal the one before. */
+  #scaledRanks(found: Float64Array, order: Int32Array) {
+    const count = found.length;
+    const tied = new Uint8Array(count);
+    const values = new Float64Array(count);
+    const middle = (count + 1) / 2;
+    let square = (count ** 3 - count) / 12;
+    for (let from = 0; from < count;) {
+      const value = found[order[from]!]!;
+      values[order[from]!] = from + 1 - middle;
+      let to = from + 1;
+      for (; to < count && found[order[to]!] === value; to++) tied[to] = 1;
+      const copies = to - from;
+      if (copies > 1) {
+        for (let at = from; at < to; at++) values[order[at]!] = (from + 1 + to) / 2 - middle;
+        square -= (copies ** 3 - copies) / 12;
+      }
+      from = to;
+    }
+    const constant = tied.length > 1 && !tied.includes(0, 1);
+    const scale =
+      this.#kind === 'rho-a' ? Math.sqrt(12 / (count ** 3 - count)) : 1 / Math.sqrt(square);
+    for (let at = 0; at < count; at++) values[at]! *= constant ? NaN : scale;
+    return { values, tied };
   }
 
   /** Centre where the comparison does, and scale; with weights, for weighted sums. */
@@ -172,10 +193,11 @@ function squareOf({ n, values }: Scaled): Float64Array {
 
 function movedProduct(a: Scaled, { square }: Scaled, order: Int32Array): number {
   const { n, values } = a;
+  const whole = square!;
   let sum = 0;
   for (let i = 0, at = 0; i < n; i++) {
     const row = order[i]! * n;
-    for (let j = i + 1; j < n; j++, at++) sum += values[at]! * square![row + order[j]!]!;
+    for (let j = i + 1; j < n; j++, at++) sum += values[at]! * whole[row + order[j]!]!;
   }
   return sum;
 }

@@ -50,7 +50,7 @@ interface PreparedRdm {
   /** The same of each repeat, where there are repeats and they have distances of their own. */
   repeats?: unknown[];
   noiseCeiling?: [lower: Real, upper: Real];
-  picture: RdmPicture;
+  picture?: RdmPicture;
 }
 
 export const leastStimuli = 4;
@@ -72,6 +72,7 @@ export function rdmMeasure(
   const ceilings = mostRepeats > 1 && rdm !== 'crossnobis';
   const labelled = sides.find(({ labels }) => labels !== undefined);
   const classes = labelled && classesOf(labelled, 1);
+  const pictured = sides.length === 2 && !sides.some(({ layered }) => layered);
   const prepare = async (found: Float64Array, n: number, pause: Pause) =>
     found.some(Number.isNaN) ? undefined : comparison.prepare(found, n, pause);
   const similarityOf = (a: unknown, b: unknown, pause: Pause) =>
@@ -92,20 +93,20 @@ export function rdmMeasure(
         return transform ? transform(found, rows.n, label, step) : found;
       };
       const found = await measured(form.whole, rows.label);
-      const picture = rdmPicture(found, rows.n, classes);
+      const picture = pictured ? { picture: rdmPicture(found, rows.n, classes) } : {};
       if (found.every((value) => value === found[0])) {
         warn(`${rows.label}: all samples are equally dissimilar, so its values are null`);
       }
       const compared = await prepare(found, rows.n, pause);
-      if (!ceilings || form.repeats.length === 0) return { compared, picture };
+      if (!ceilings || form.repeats.length === 0) return { compared, ...picture };
       const repeats: unknown[] = [];
       for (const [at, how] of form.repeats.entries()) {
         const own = await measured(how, `${rows.label}, repeat ${at + 1}`);
         repeats.push(await prepare(own, rows.n, pause));
       }
-      if (repeats.includes(undefined)) return { compared, picture };
+      if (repeats.includes(undefined)) return { compared, ...picture };
       const noiseCeiling = await ceilingOf(comparison, repeats, rows.n, pause);
-      return { compared, picture, repeats, noiseCeiling };
+      return { compared, ...picture, repeats, noiseCeiling };
     },
     async compare(a, b, step) {
       const pause = () => step(0);
@@ -138,7 +139,7 @@ export function rdmMeasure(
       for (const sample of samples) counts[sample]! += 1;
       return { ...a, compared: a.compared && comparison.resample(a.compared, counts) };
     },
-    views: (_, a, b, labels) => rdmViews([a.picture, b.picture], labels, unit),
+    views: (_, a, b, labels) => rdmViews([a.picture!, b.picture!], labels, unit),
   };
 }
 
