@@ -83,6 +83,28 @@ export async function radialInto(
   );
 }
 
+const lengthGraph = graphOf((graph, left: Real, right: Real, to: Real) => {
+  const type = wider(left, right);
+  const lengths = graph.op('Sqrt', [squaredDistances(graph, left, right)]);
+  output(graph, lengths, [type, to], ['m', 'n']);
+});
+
+/** Distances between rows of a: m × d and b: n × d, not squared; see {@link radialInto}. */
+export async function lengthsInto(
+  engine: Engine,
+  d: number,
+  a: Operand,
+  b: Operand,
+  target: Floats,
+): Promise<void> {
+  const [m, n] = [rowsOf(a, d), rowsOf(b, d)];
+  await engine.run(
+    lengthGraph(typeOf(a), typeOf(b), typeOf(target)),
+    { a: feed(a, [m, d]), b: feed(b, [n, d]) },
+    { y: { data: target, dims: [m, n] } },
+  );
+}
+
 const nearestGraph = graphOf((graph, left: Real, right: Real) => {
   const distances = squaredDistances(graph, left, right);
   const k = graph.input('k', 'int64', [1]);

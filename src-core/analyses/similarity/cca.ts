@@ -55,6 +55,7 @@ Interval: samples are drawn with replacement, within the dimensions kept. Copies
     'translation of either side',
     'the same permutation of the samples of both sides',
   ],
+  invariantTo: ['permutation', 'orthogonal', 'scaling', 'translation', 'linear', 'affine'],
   misleads:
     'Of independent data r2 is about max(rank)/(n − 1): with few samples all is correlated, and where a rank reaches n − 1 every correlation is 1 whatever the data. Every direction counts alike, those of noise too: variance=0.99 or pwcca count the large ones more. An invertible linear map is much freedom: representations that differ in what is easy to read out may have correlation 1.',
   citation:

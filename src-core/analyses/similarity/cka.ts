@@ -2,8 +2,8 @@ import { z } from 'zod';
 import type { AnalysisContext, AnalysisDefinition } from '../definition.ts';
 import { checkPair, pairSides, type CheckedRows } from '../layers.ts';
 import { bootstrap, permutations, seed } from '../parameters.ts';
-import { real } from '../statistics.ts';
 import { warnConstantUnits } from '../warnings.ts';
+import { ratioCells, warnUndefined } from './hsic-ratios.ts';
 import { hsicTerms, leastSamples, planPairs } from './hsic-terms.ts';
 import { reportPairs } from './pair-report.ts';
 
@@ -66,38 +66,13 @@ Interval: 2.5 % and 97.5 % percentiles over resamples of the samples with replac
     const layers = pair.self ? rows : [...rows, ...columns];
     const plan = planPairs(rows.length, columns.length, pair.self);
     warnOf(rows, columns, settings, context);
-    const terms = await hsicTerms(layers, plan, settings, context);
+    const terms = await hsicTerms(layers, plan, { ...settings, id: 'cka' }, context);
 
-    layers.forEach(({ label, d, constantColumns }, i) => {
-      if (constantColumns === d || terms.observed[plan.indexOf(i, i)]! > 0) return;
-      context.warn(`${label}: its HSIC with itself is not positive, so that its CKA is null`);
+    warnUndefined(layers, terms, plan, 'CKA', context);
+    const cells = ratioCells(terms, plan, [rows.length, columns.length], settings, {
+      key: 'cka',
+      values: (ratio) => ({ cka: ratio }),
     });
-    const matrixOf = <T>(cell: (target: number) => T): T[][] =>
-      rows.map((_, i) => columns.map((_, j) => cell(plan.targetOf(i, j))));
-    /** CKA of a target from the HSIC of its pairs. */
-    const ratio = (target: number, of: (pair: number) => number): number => {
-      const [i, j] = plan.targets[target]!;
-      const [own, others] = [of(plan.indexOf(i, i)), of(plan.indexOf(j, j))];
-      if (!(own > 0 && others > 0)) return NaN;
-      return i === j ? 1 : of(target) / Math.sqrt(own * others);
-    };
-    const permuted = (target: number) => {
-      const [i, j] = plan.targets[target]!;
-      const own = terms.observed[plan.indexOf(i, i)]!;
-      const norm = Math.sqrt(own * terms.observed[plan.indexOf(j, j)]!);
-      return terms.permuted[target]!.map((draw) => draw / norm);
-    };
-    const resampled = (target: number) =>
-      Float64Array.from({ length: settings.bootstrap }, (_, draw) =>
-        ratio(target, (index) => terms.resampled[index]![draw]!),
-      );
-    const cells = {
-      values: matrixOf((target) => ({
-        cka: real(ratio(target, (index) => terms.observed[index]!)),
-      })),
-      ...(settings.permutations > 0 && { permuted: matrixOf(permuted) }),
-      ...(settings.bootstrap > 0 && { resampled: matrixOf(resampled) }),
-    };
     return {
       ...reportPairs(pair, sides, cells, { key: 'cka', name: 'CKA', range: [0, 1] }),
       estimator: `cka.${settings.kernel}.${settings.estimator}${terms.batches > 0 ? '.minibatch' : ''}`,

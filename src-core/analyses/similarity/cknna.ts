@@ -37,6 +37,7 @@ Null: the samples of the second side are permuted; p = (1 + #{null ≥ observed}
     'isotropic scaling of either side, as long as the 1e-6 does not count',
     'the same permutation of the samples of both sides',
   ],
+  invariantTo: ['permutation', 'orthogonal', 'scaling'],
   misleads:
     'Rows are not centred: an offset that all samples share decides which are neighbours. Neighbours go by inner product, so that rows of large norm are everyone’s; scale rows to unit length first for cosines, as platonic-rep does. It depends on n and k.',
   citation:

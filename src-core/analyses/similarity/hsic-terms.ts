@@ -60,7 +60,9 @@ export function planPairs(rows: number, columns: number, self: boolean): PairPla
 }
 
 export interface HsicSettings {
-  kernel: 'linear' | 'rbf';
+  /** Whose memory it is. */
+  id: string;
+  kernel: 'linear' | 'rbf' | 'distance';
   /** Multiple of the root of the median squared distance. */
   bandwidth: number;
   estimator: Estimator;
@@ -123,7 +125,8 @@ export async function hsicTerms(
     };
     const rows: RowSource[] = [];
     for (const layer of layers) {
-      rows.push(whole ? layer.centred() : rangeOf(await layer.centredOver(range), range));
+      if (!whole) rows.push(rangeOf(await layer.centredOver(range), range));
+      else rows.push(layer.centred(dtypeOf(settings, layer)));
     }
     parts.push(await rangeTerms(context.engine, rows, plan, memory, wanted, tick));
   }
@@ -137,6 +140,10 @@ export async function hsicTerms(
   };
 }
 
+/** Roots of small squares lose half the digits of float32. */
+const dtypeOf = ({ kernel }: HsicSettings, layer: CheckedRows) =>
+  kernel === 'distance' ? 'float64' : layer.centred().dtype;
+
 /**
  * Bytes that are left for tiles and rows beside what draws need.
  * @throws UserError `memory` where draws alone need more than there is.
@@ -145,20 +152,23 @@ function checkMemory(
   n: number,
   layers: readonly CheckedRows[],
   { pairs, targets }: PairPlan,
-  { permutations, bootstrap }: HsicSettings,
+  settings: HsicSettings,
   context: AnalysisContext,
 ): number {
-  const type = typeOfKernels(layers.map((layer) => ({ rows: layer.centred() })));
+  const { id, permutations, bootstrap } = settings;
+  const type = typeOfKernels(
+    layers.map((layer) => ({ rows: layer.centred(dtypeOf(settings, layer)) })),
+  );
   const count = layers.length;
   const remedy = 'set batch, or use fewer samples or layers';
   let bytes = 0;
   if (permutations > 0) {
     bytes += CentredMatrices.bytes(n, count, type) + 8 * targets.length * permutations;
-    requireMemory(context, bytes, `cka: ${count} kernel matrices of ${n} × ${n}`, remedy);
+    requireMemory(context, bytes, `${id}: ${count} kernel matrices of ${n} × ${n}`, remedy);
   }
   if (bootstrap > 0) {
     bytes += BootstrapHsic.bytes(n, count, bootstrap) + 8 * pairs.length * bootstrap;
-    requireMemory(context, bytes, `cka: draws of ${count} kernels over ${n} samples`, remedy);
+    requireMemory(context, bytes, `${id}: draws of ${count} kernels over ${n} samples`, remedy);
   }
   return Math.max(leastMemory, context.memoryLimit - bytes);
 }
@@ -172,8 +182,8 @@ async function kernelsOf(
 ): Promise<Kernel[]> {
   const kernels: Kernel[] = [];
   for (const rows of layers) {
-    if (kernel === 'linear') {
-      kernels.push({ rows });
+    if (kernel !== 'rbf') {
+      kernels.push({ rows, distance: kernel === 'distance' });
       continue;
     }
     const share: Tick = (part) => tick(part / layers.length);

@@ -41,6 +41,7 @@ Interval (of aToB): copies of a sample would be each other’s neighbours, so th
     'any monotone change of a side’s distances',
     'the same permutation of the samples of both sides',
   ],
+  invariantTo: ['permutation', 'orthogonal', 'scaling', 'translation'],
   misleads:
     'Only the first neighbour counts, which noise moves: noise of one side alone raises the imbalance from that side. Samples that repeat have arbitrary first neighbours. A direction of large variance hides others: scale units first where their scale means nothing.',
   citation:

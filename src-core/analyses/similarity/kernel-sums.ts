@@ -5,6 +5,7 @@ import {
   dots,
   distances,
   gramInto,
+  lengthsInto,
   radialInto,
   squaredNorms,
 } from '../../engine/kernels.ts';
@@ -25,7 +26,13 @@ export interface Kernel {
   readonly rows: RowSource;
   /** exp(−γ·d²) instead of the inner product; 0 where distances give no scale: no kernel at all. */
   readonly gamma?: number;
+  /** The Euclidean distance instead of the inner product. */
+  readonly distance?: boolean;
 }
+
+const isLinear = ({ gamma, distance }: Kernel) => gamma === undefined && !distance;
+/** What a kernel makes of a row with itself, whatever float32 makes of it; undefined: as computed. */
+const ownValue = (kernel: Kernel) => (kernel.distance ? 0 : kernel.gamma && 1);
 
 /**
  * What HSIC needs to know of kernel matrices over the same n samples. A tilde stands for the matrix
@@ -104,8 +111,8 @@ export async function gramSums(
         next = read(kernels[at + 1]?.rows);
         const tile = values[at]!;
         await kernelTile(engine, kernel, left, right, tile);
-        if (onDiagonal) takeDiagonal(tile, a, diagonal[at]!, kernel.gamma !== undefined);
-        if (kernel.gamma !== undefined) addRowSums(tile, a, b, rowSums[at]!);
+        if (onDiagonal) takeDiagonal(tile, a, diagonal[at]!, ownValue(kernel));
+        if (!isLinear(kernel)) addRowSums(tile, a, b, rowSums[at]!);
         await tick(share);
       }
       const stacked = stack.subarray(0, count * length);
@@ -115,9 +122,9 @@ export async function gramSums(
     }
     for (const block of panel) block.dispose();
   }
-  kernels.forEach(({ gamma }, at) => {
+  kernels.forEach((kernel, at) => {
     // Rows of a linear kernel over centred columns add up to zero with their diagonal.
-    if (gamma === undefined) rowSums[at] = diagonal[at]!.map((norm) => -norm);
+    if (isLinear(kernel)) rowSums[at] = diagonal[at]!.map((norm) => -norm);
   });
   const products = Float64Array.from(pairs, ([i, j]) => {
     return 2 * inner[Math.min(i, j) * count + Math.max(i, j)]!;
@@ -149,31 +156,28 @@ function tileSize(kernels: readonly Kernel[], memory: number): number {
 
 function kernelTile(
   engine: Engine,
-  { rows, gamma }: Kernel,
+  { rows, gamma, distance }: Kernel,
   left: DeviceMatrix,
   right: DeviceMatrix | Floats,
   tile: Floats,
 ): Promise<void> {
+  if (distance) return lengthsInto(engine, rows.d, left, right, tile);
   if (gamma === undefined) return gramInto(engine, rows.d, left, right, tile);
   if (gamma > 0) return radialInto(engine, rows.d, gamma, left, right, tile);
   tile.fill(0);
   return Promise.resolve();
 }
 
-/**
- * Move the diagonal out of a diagonal tile, and clear what mirrors the upper triangle. Of a radial
- * kernel the diagonal is 1, whatever float32 makes of the distance of a row to itself.
- */
+/** Move the diagonal out of a diagonal tile, and clear what mirrors the upper triangle. */
 function takeDiagonal(
   tile: Floats,
   [start, end]: Range,
   diagonal: Float64Array,
-  radial: boolean,
+  own: number | undefined,
 ): void {
   const size = end - start;
   for (let row = 0; row < size; row++) {
-    const value = tile[row * size + row]!;
-    diagonal[start + row] = radial && value > 0 ? 1 : value;
+    diagonal[start + row] = own ?? tile[row * size + row]!;
     tile.fill(0, row * size, row * size + row + 1);
   }
 }
@@ -298,7 +302,7 @@ function groups<T>(
 
 /** Multiply-adds of either way; the feature form serves linear kernels only. */
 export function featureFormIsCheaper(kernels: readonly Kernel[], pairs: readonly Pair[]): boolean {
-  if (kernels.some(({ gamma }) => gamma !== undefined)) return false;
+  if (!kernels.every(isLinear)) return false;
   const { n } = kernels[0]!.rows;
   const width = (index: number) => kernels[index]!.rows.d;
   const feature = pairs.reduce((sum, [i, j]) => sum + n * width(i) * width(j), 0);

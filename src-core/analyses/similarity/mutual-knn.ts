@@ -51,6 +51,7 @@ Interval: copies of a sample would be each other’s neighbours, so that nothing
     'translation of either side (metric=euclidean, clip=0)',
     'the same permutation of the samples of both sides',
   ],
+  invariantTo: ['permutation', 'orthogonal', 'scaling'],
   misleads:
     'It depends on n and k: compare at the same ones, and with chance. Only the nearest neighbourhoods count; representations may differ everywhere else. With metric=cosine an offset that all samples share changes the neighbours. The best of all pairs of layers is biased upward: use the null of best, not of the pair.',
   citation: 'Huh, Cheung, Wang and Isola, The Platonic Representation Hypothesis, ICML 2024',

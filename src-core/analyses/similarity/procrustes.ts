@@ -35,6 +35,7 @@ Interval: samples are drawn with replacement. Copies make resamples easier to al
     'translation of either side',
     'the same permutation of the samples of both sides',
   ],
+  invariantTo: ['permutation', 'orthogonal', 'scaling', 'translation'],
   misleads:
     'The rotation is fitted to the samples compared: with few samples and many units, independent data align well too, so look at the null. A few directions of large variance decide the value. Unlike distance, angular obeys the triangle inequality after scaling is taken out, so that it can be clustered and embedded; normalized does not.',
   citation:

@@ -44,6 +44,7 @@ Interval: samples are drawn with replacement. Copies make resamples easier to al
     'invertible linear transformation of either side (alpha 0)',
     'the same permutation of the samples of both sides',
   ],
+  invariantTo: ['permutation', 'orthogonal', 'scaling', 'translation'],
   misleads:
     'Below alpha = 1 directions of little variance count, noise among them; at alpha = 0 with no more samples than units the angle is 0 whatever the data. Between 0 and 1 the value depends on the scale of the activations, since λ is not divided by the number of samples. The rotation is fitted to the samples compared.',
   citation:
