@@ -29,6 +29,7 @@ import { mutualKnn } from './similarity/mutual-knn.ts';
 import { cknna } from './similarity/cknna.ts';
 import { informationImbalance } from './similarity/information-imbalance.ts';
 import { persistence } from './geometry/persistence.ts';
+import { distanceCorrelation } from './similarity/distance-correlation.ts';
 
 /** Every analysis, in the order of lists and menus. A new one is a file and a line here. */
 export const analyses: readonly AnalysisDefinition[] = [
@@ -40,6 +41,7 @@ export const analyses: readonly AnalysisDefinition[] = [
   trsa,
   mutualKnn,
   cknna,
+  distanceCorrelation,
   informationImbalance,
   intrinsicDim,
   spectrum,
