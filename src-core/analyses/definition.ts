@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Engine } from '../engine/device-engine.ts';
 import type { Model } from '../models/model.ts';
+import type { Feed } from '../probes/feed.ts';
 import type { Result, View } from '../results/schema.ts';
 import type { RowSource } from '../tensor/matrix.ts';
 
@@ -40,12 +41,16 @@ export interface Side {
   readonly layers: readonly NamedRows[];
   /** Class of each row, where the probe or the user says; of each sequence for input `tokens`. */
   readonly labels?: readonly string[];
+  /** Features of each row by name, for analyses of several, where the user gives them. */
+  readonly factors?: ReadonlyMap<string, readonly string[]>;
   /** Rows of one group (a document, a subject) belong together, never to be split; as labels. */
   readonly groups?: readonly string[];
   /** Where rows are tokens (or words, with --pool word): sequence i has the rows from `sequences[i]` up to `sequences[i + 1]`. */
   readonly sequences?: Uint32Array;
   /** Where the side is a model. */
   readonly model?: Model;
+  /** Of a model whose weights are the input: the probe, ready for it. */
+  readonly feed?: () => Promise<Feed>;
 }
 
 /**
@@ -111,6 +116,8 @@ export interface AnalysisDefinition<P extends z.ZodObject = z.ZodObject> {
   input?: InputKind | ((params: z.infer<P>) => InputKind);
   /** Whether it uses the classes of samples. */
   labels?: 'required' | 'optional';
+  /** Where labels are a table of features: a file of them becomes {@link Side.factors}. */
+  factors?: true;
   /** Every field has a default and a description; the flags, pickers and docs come from it. */
   params: P;
   /** Value keys with what each means, units and shape. */

@@ -53,6 +53,7 @@ export async function analyze(
           options,
           input,
           ...(labels === undefined ? {} : { labels }),
+          factors: definition.factors ?? false,
           engine,
           warn,
           step,

@@ -8,6 +8,7 @@ import { openModel } from '../models/open.ts';
 import type { Result } from '../results/schema.ts';
 import { isMatrixSpec, openLabels, openMatrix } from '../tensor/matrix-file.ts';
 import { isTfjs } from '../tensor/tfjs.ts';
+import { openFactors } from './factors.ts';
 import { matrixInput } from './matrix-input.ts';
 import type { CaptureOptions } from './messages.ts';
 import { modelInput } from './model-input.ts';
@@ -32,6 +33,8 @@ export interface InputEnvironment {
   input: InputKind;
   /** File of labels, in place of the probe's own. */
   labels?: string;
+  /** Whether that file is a table of features. */
+  factors?: boolean;
   engine: Engine;
   warn: (message: string) => void;
   step: (fraction: number, message: string) => Promise<void>;
@@ -43,7 +46,14 @@ export async function openInput(spec: string, environment: InputEnvironment): Pr
   const opened = await openSide(spec, environment);
   if (labels === undefined) return opened;
   try {
-    return withLabels(opened, environment.input, labels, await openLabels(labels, cwd));
+    const { input } = environment;
+    if (!environment.factors)
+      return withLabels(opened, input, labels, await openLabels(labels, cwd));
+    const factors = new Map<string, readonly string[]>();
+    for (const [name, values] of await openFactors(labels, cwd)) {
+      factors.set(name, withLabels(opened, input, labels, values).side.labels!);
+    }
+    return { ...opened, side: { ...opened.side, factors } };
   } catch (error) {
     await opened.close();
     throw error;
