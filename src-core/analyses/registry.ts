@@ -12,6 +12,7 @@ import { precisionRecall } from './geometry/precision-recall.ts';
 import { truncation } from './geometry/truncation.ts';
 import { manifoldCapacity } from './geometry/manifold-capacity.ts';
 import { projection } from './geometry/projection.ts';
+import { featureVariance } from './geometry/feature-variance.ts';
 import { spectrum } from './geometry/spectrum.ts';
 import { entropy } from './geometry/entropy.ts';
 import { curvature } from './geometry/curvature.ts';
@@ -53,6 +54,7 @@ export const analyses: readonly AnalysisDefinition[] = [
   manifoldCapacity,
   projection,
   truncation,
+  featureVariance,
   precisionRecall,
   neuralCollapse,
   neco,
