@@ -8,7 +8,7 @@ import { persistenceViews, type LayerPersistence } from './persistence-views.ts'
 import type { Metric } from './rips/distances.ts';
 import { mostVertices } from './rips/edges.ts';
 import { Field, isPrime } from './rips/field.ts';
-import { among, farthestPoints } from './rips/landmarks.ts';
+import { farthestPoints } from './rips/landmarks.ts';
 import { metricInput, metricOf } from './rips/metric-input.ts';
 import { ripsDiagrams, ripsEdges, type Diagram } from './rips/rips.ts';
 import { fits } from './rips/simplices.ts';
@@ -116,7 +116,7 @@ async function layerPersistence(
   let errorBound = 0;
   if (landmarks > 0 && landmarks < whole.n) {
     const found = await farthestPoints(whole, landmarks, step);
-    metric = among(whole, found);
+    metric = whole.restrict(found.chosen);
     errorBound = 2 * found.cover;
   }
   const { n } = metric;

@@ -13,6 +13,8 @@ export interface Metric {
   ): Promise<void>;
   /** Distances from point i to all. */
   from(i: number): Float64Array;
+  /** Of some of the points, in the order given. */
+  restrict(points: Int32Array): Metric;
 }
 
 /** Multiply-adds between two calls of `step`. */
@@ -24,8 +26,12 @@ const cancelled = 1e-5;
 
 /** Euclidean distances, as good as differences in float64 have them. */
 export async function euclidean(rows: CheckedRows, engine: Engine): Promise<Metric> {
-  const { n, d } = rows;
-  const points = (await rows.centred('float64').rows(0, n)) as Float64Array;
+  const points = (await rows.centred('float64').rows(0, rows.n)) as Float64Array;
+  return betweenRows(points, rows.d, engine);
+}
+
+function betweenRows(points: Float64Array, d: number, engine: Engine): Metric {
+  const n = points.length / d;
   const squared = (i: number, j: number) => {
     let sum = 0;
     for (let a = i * d, b = j * d, end = a + d; a < end; a++, b++) {
@@ -41,6 +47,11 @@ export async function euclidean(rows: CheckedRows, engine: Engine): Promise<Metr
   return {
     n,
     from: (i) => Float64Array.from({ length: n }, (_, j) => Math.sqrt(squared(i, j))),
+    restrict(chosen) {
+      const rows = new Float64Array(chosen.length * d);
+      chosen.forEach((i, at) => rows.set(points.subarray(i * d, (i + 1) * d), at * d));
+      return betweenRows(rows, d, engine);
+    },
     async each(visit, step) {
       const row = new Float64Array(n);
       for (const [start, end] of blocks(
@@ -79,6 +90,14 @@ export function tabulated(matrix: Float64Array, n: number): Metric {
   return {
     n,
     from: (i) => matrix.subarray(i * n, (i + 1) * n),
+    restrict(chosen) {
+      const size = chosen.length;
+      const part = Float64Array.from({ length: size * size }, (_, at) => {
+        const [i, j] = [chosen[Math.floor(at / size)]!, chosen[at % size]!];
+        return matrix[i * n + j]!;
+      });
+      return tabulated(part, size);
+    },
     async each(visit, step) {
       for (let i = 0; i < n; i++) {
         visit(i, matrix.subarray(i * n, i * n + i));

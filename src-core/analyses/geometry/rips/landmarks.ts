@@ -38,22 +38,3 @@ export async function farthestPoints(
   }
   return { chosen, cover };
 }
-
-/** The metric among the chosen points only. */
-export function among(metric: Metric, { chosen }: Landmarks): Metric {
-  const n = chosen.length;
-  const from = (i: number) => {
-    const row = metric.from(chosen[i]!);
-    return Float64Array.from(chosen, (point) => row[point]!);
-  };
-  return {
-    n,
-    from,
-    async each(visit, step) {
-      for (let i = 0; i < n; i++) {
-        visit(i, from(i).subarray(0, i));
-        await step(i / n);
-      }
-    },
-  };
-}
