@@ -31,6 +31,7 @@ import { cknna } from './similarity/cknna.ts';
 import { informationImbalance } from './similarity/information-imbalance.ts';
 import { persistence } from './geometry/persistence.ts';
 import { distanceCorrelation } from './similarity/distance-correlation.ts';
+import { hyperbolicity } from './geometry/hyperbolicity.ts';
 
 /** Every analysis, in the order of lists and menus. A new one is a file and a line here. */
 export const analyses: readonly AnalysisDefinition[] = [
@@ -51,6 +52,7 @@ export const analyses: readonly AnalysisDefinition[] = [
   curvature,
   invariance,
   persistence,
+  hyperbolicity,
   manifoldCapacity,
   projection,
   truncation,
