@@ -2,7 +2,9 @@ import tseslint from 'typescript-eslint';
 import { boundaries } from './scripts/eslint-boundaries.mjs';
 
 export default tseslint.config(
-  { ignores: ['**/node_modules', '**/dist', 'build', 'examples', 'test/fixtures/**'] },
+  {
+    ignores: ['**/node_modules', '**/dist', 'build', 'examples', 'test/fixtures/**', '**/*.as.ts'],
+  },
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],

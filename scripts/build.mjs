@@ -92,6 +92,9 @@ const wasm = 'tfjs-backend-wasm-simd.wasm';
 const wasmPackage = dirname(requireFromCore.resolve('@tensorflow/tfjs-backend-wasm/package.json'));
 await cp(join(wasmPackage, 'dist', wasm), join(out, wasm));
 
+const kernels = join('src-core', 'engine', 'linear-algebra', 'wasm', 'kernels.wasm');
+await cp(join(root, kernels), join(out, 'kernels.wasm'));
+
 const grammars = dirname(require.resolve('@vscode/tree-sitter-wasm'));
 await mkdir(join(out, 'grammars'));
 for (const name of [

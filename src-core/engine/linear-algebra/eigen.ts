@@ -1,5 +1,9 @@
 import type { Engine } from '../device-engine.ts';
-import { implicitQl, tridiagonalise } from './tridiagonal.ts';
+import { divideAndConquer } from './divide.ts';
+import { tridiagonalValues } from './ql.ts';
+import { applyReflections } from './reflections.ts';
+import { transpose } from './transpose.ts';
+import { tridiagonalise } from './tridiagonal.ts';
 
 /** Called between shares of the work with the part done; a rejection stops the work. */
 export type Step = (fraction: number) => Promise<void>;
@@ -61,21 +65,37 @@ export async function symmetricEigen(
 ): Promise<EigenValues & Partial<EigenPairs>> {
   // Of about unit size, so that squares neither overflow nor vanish.
   const scale = largestOf(matrix, n, (row) => row + 1);
+  if (n === 0)
+    return vectors
+      ? { values: new Float64Array(0), vectors: new Float64Array(0) }
+      : { values: new Float64Array(0) };
   const divisor = scale === 0 ? 1 : scale;
-  const reduced = await tridiagonalise(
-    matrix.map((value) => value / divisor),
-    n,
-    vectors,
-    (part) => step(vectors ? part / 4 : part),
+  const reduced = await tridiagonalise(matrix, n, divisor, vectors, (part) =>
+    step(vectors ? 0.4 * part : 0.9 * part),
   );
-  const { diagonal, offDiagonal, basis } = reduced;
-  await implicitQl(diagonal, offDiagonal, basis, (part) => step(0.25 + 0.75 * part));
-  const order = Array.from(diagonal.keys()).sort((a, b) => diagonal[b]! - diagonal[a]!);
-  const values = Float64Array.from(order, (at) => diagonal[at]! * scale);
-  if (basis === undefined) return { values };
+  const { diagonal, offDiagonal, reflections } = reduced;
+  if (reflections === undefined) {
+    await tridiagonalValues(diagonal, offDiagonal, (part) => step(0.9 + 0.1 * part));
+    return {
+      values: diagonal
+        .sort()
+        .reverse()
+        .map((value) => value * scale),
+    };
+  }
+  const pairs = await divideAndConquer(diagonal, offDiagonal, (part) => step(0.4 + 0.3 * part));
+  const order = pairs.order.reverse();
+  const values = Float64Array.from(order, (at) => pairs.values[at]! * scale);
+  const columns = columnsOf(pairs.vectors, n, order);
+  await applyReflections(reflections, columns, n, (part) => step(0.7 + 0.3 * part));
+  return { values, vectors: transpose(columns, n, n) };
+}
+
+/** Rows in an order, as columns. */
+function columnsOf(rows: Float64Array, n: number, order: readonly number[]): Float64Array {
   const sorted = new Float64Array(n * n);
-  order.forEach((from, to) => sorted.set(basis.subarray(from * n, (from + 1) * n), to * n));
-  return { values, vectors: sorted };
+  order.forEach((from, to) => sorted.set(rows.subarray(from * n, (from + 1) * n), to * n));
+  return transpose(sorted, n, n);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { largestOf, type Step } from './eigen.ts';
 import { qr } from './factor.ts';
+import { transpose } from './transpose.ts';
 
 const noStep: Step = () => Promise.resolve();
 
@@ -80,12 +81,6 @@ export async function svd(
 }
 
 const norm = (row: Float64Array) => Math.sqrt(row.reduce((sum, value) => sum + value * value, 0));
-
-function transpose(matrix: Float64Array, m: number, n: number): Float64Array {
-  const result = new Float64Array(m * n);
-  for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) result[j * m + i] = matrix[i * n + j]!;
-  return result;
-}
 
 /** A·Bᵀ for A: m × n, B: n × n. */
 function multiplyTransposed(a: Float64Array, b: Float64Array, m: number, n: number): Float64Array {

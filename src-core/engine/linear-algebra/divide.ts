@@ -1,0 +1,212 @@
+import type { Step } from './eigen.ts';
+import { product } from './products.ts';
+import { tridiagonalPairs } from './ql.ts';
+import { solveSecular, weightsOf, type SecularRoots } from './secular.ts';
+
+/** Up to this size the QL method is the faster. */
+const leafSize = 32;
+/** Terms of a secular equation between two calls of `step`, tens of milliseconds. */
+const termsPerStep = 1 << 22;
+
+interface Pairs {
+  /** In no order. */
+  values: Float64Array;
+  /** Row i is the unit eigenvector of value i. */
+  vectors: Float64Array;
+  /** Indices of `values`, ascending. */
+  order: number[];
+}
+
+const ascending = (values: Float64Array) =>
+  Array.from(values.keys()).sort((a, b) => values[a]! - values[b]!);
+
+/**
+ * Eigenvalues and eigenvectors of a tridiagonal matrix, `e[i]` coupling i − 1 with i, of about unit
+ * size: divide and conquer (Cuppen, 1981; Gu and Eisenstat, 1995; deflation as by Rutter, LAPACK
+ * Working Note 69). Most work is matrix products.
+ */
+export async function divideAndConquer(
+  d: Float64Array,
+  e: Float64Array,
+  step: Step,
+): Promise<Pairs> {
+  const n = d.length;
+  if (n <= leafSize) {
+    const values = d.slice();
+    const vectors = new Float64Array(n * n);
+    for (let i = 0; i < n; i++) vectors[i * n + i] = 1;
+    tridiagonalPairs(values, e.slice(), vectors);
+    return { values, vectors, order: ascending(values) };
+  }
+  // T = diag(T₁, T₂) + |β|·u·uᵀ with u = (…, 1, ±1, …).
+  const half = n >> 1;
+  const beta = e[half]!;
+  const upper = d.slice(0, half);
+  const lower = d.slice(half);
+  upper[half - 1]! -= Math.abs(beta);
+  lower[0]! -= Math.abs(beta);
+  // Halves cost a quarter of the whole together.
+  const first = await divideAndConquer(upper, e.subarray(0, half), (part) => step(part / 8));
+  const second = await divideAndConquer(lower, e.subarray(half), (part) => step((1 + part) / 8));
+  return merge(first, second, beta, (part) => step((1 + 3 * part) / 4));
+}
+
+async function merge(first: Pairs, second: Pairs, beta: number, step: Step): Promise<Pairs> {
+  const [p, q] = [first.values.length, second.values.length];
+  const n = p + q;
+  const d = new Float64Array(n);
+  d.set(first.values);
+  d.set(second.values, p);
+  const rows = new Float64Array(n * n);
+  const z = new Float64Array(n);
+  for (let i = 0; i < p; i++) {
+    rows.set(first.vectors.subarray(i * p, (i + 1) * p), i * n);
+    z[i] = first.vectors[(i + 1) * p - 1]! * Math.SQRT1_2;
+  }
+  for (let i = 0; i < q; i++) {
+    rows.set(second.vectors.subarray(i * q, (i + 1) * q), (p + i) * n + p);
+    z[p + i] = Math.sign(beta) * second.vectors[i * q]! * Math.SQRT1_2;
+  }
+  const rho = 2 * Math.abs(beta);
+  const order = mergeOrders(d, first.order, second.order, p);
+  const { kept, deflated, kinds } = deflate(d, z, rows, order, rho, p);
+  const k = kept.length;
+  const values = new Float64Array(n);
+  const vectors = new Float64Array(n * n);
+  deflated.forEach((from, at) => {
+    values[k + at] = d[from]!;
+    vectors.set(rows.subarray(from * n, (from + 1) * n), (k + at) * n);
+  });
+  if (k > 0) {
+    const poles = Float64Array.from(kept, (from) => d[from]!);
+    const squares = Float64Array.from(kept, (from) => z[from]! ** 2);
+    const roots = { origin: new Int32Array(k), offset: new Float64Array(k) };
+    const share = Math.max(1, Math.floor(termsPerStep / (6 * k)));
+    for (let from = 0; from < k; from += share) {
+      solveSecular(poles, squares, rho, from, Math.min(k, from + share), roots);
+      if (k > share) await step((0.4 * from) / k);
+    }
+    for (let j = 0; j < k; j++) values[j] = poles[roots.origin[j]!]! + roots.offset[j]!;
+    const weights = weightsOf(poles, roots);
+    for (let i = 0; i < k; i++) if (z[kept[i]!]! < 0) weights[i] = -weights[i]!;
+    // Rows of either half are zero in the columns of the other.
+    for (const [start, end, other] of [
+      [0, p, Kind.second],
+      [p, n, Kind.first],
+    ] as const) {
+      const inside = kept.map((_, at) => at).filter((at) => kinds[kept[at]!] !== other);
+      if (inside.length === 0) continue;
+      const width = end - start;
+      const block = new Float64Array(inside.length * width);
+      inside.forEach((at, to) => {
+        const from = kept[at]! * n;
+        block.set(rows.subarray(from + start, from + end), to * width);
+      });
+      const coefficients = coefficientsOf(poles, weights, roots, inside);
+      await product(coefficients, block, k, inside.length, async (part, firstRow) => {
+        const count = part.length / width;
+        for (let row = 0; row < count; row++)
+          vectors.set(part.subarray(row * width, (row + 1) * width), (firstRow + row) * n + start);
+        await step(0.4 + (0.3 * ((start === 0 ? 0 : k) + firstRow)) / k);
+      });
+    }
+  }
+  return { values, vectors, order: ascending(values) };
+}
+
+function mergeOrders(
+  d: Float64Array,
+  first: readonly number[],
+  second: readonly number[],
+  p: number,
+): number[] {
+  const order: number[] = [];
+  for (let i = 0, j = 0; i < first.length || j < second.length;) {
+    const upper = i < first.length ? d[first[i]!]! : Infinity;
+    const lower = j < second.length ? d[p + second[j]!]! : Infinity;
+    if (i < first.length && upper <= lower) order.push(first[i++]!);
+    else order.push(p + second[j++]!);
+  }
+  return order;
+}
+
+/** Where a vector is not zero: in the first half, the second, or both. */
+const Kind = { first: 0, second: 1, both: 2 } as const;
+
+/**
+ * Which pairs of diag(d) + ρ·z·zᵀ must be solved for, ascending, and which ones are known: those with
+ * no weight in z, and one of each two close values, whose rows are turned until it has none.
+ */
+function deflate(
+  d: Float64Array,
+  z: Float64Array,
+  rows: Float64Array,
+  order: readonly number[],
+  rho: number,
+  p: number,
+) {
+  const n = d.length;
+  const most = (values: Float64Array) => values.reduce((top, x) => Math.max(top, Math.abs(x)), 0);
+  const tolerance = 8 * Number.EPSILON * Math.max(most(d), most(z));
+  const kinds = Uint8Array.from({ length: n }, (_, i) => (i < p ? Kind.first : Kind.second));
+  const kept: number[] = [];
+  const deflated: number[] = [];
+  let pending = -1;
+  for (const next of order) {
+    if (rho * Math.abs(z[next]!) <= tolerance) {
+      deflated.push(next);
+      continue;
+    }
+    if (pending >= 0) {
+      const radius = Math.hypot(z[next]!, z[pending]!);
+      const c = z[next]! / radius;
+      const s = -z[pending]! / radius;
+      const gap = d[next]! - d[pending]!;
+      if (Math.abs(gap * c * s) <= tolerance) {
+        z[next] = radius;
+        z[pending] = 0;
+        if (kinds[next] !== kinds[pending]) kinds[next] = kinds[pending] = Kind.both;
+        for (let a = pending * n, b = next * n, end = b + n; b < end; a++, b++) {
+          const [x, y] = [rows[a]!, rows[b]!];
+          rows[a] = c * x + s * y;
+          rows[b] = c * y - s * x;
+        }
+        const [x, y] = [d[pending]!, d[next]!];
+        d[pending] = x * c * c + y * s * s;
+        d[next] = x * s * s + y * c * c;
+        deflated.push(pending);
+      } else kept.push(pending);
+    }
+    pending = next;
+  }
+  if (pending >= 0) kept.push(pending);
+  return { kept, deflated, kinds };
+}
+
+/** Row j: the eigenvector of root j of diag(d) + ρ·z·zᵀ, of unit length, its elements `inside`. */
+function coefficientsOf(
+  d: Float64Array,
+  weights: Float64Array,
+  { origin, offset }: SecularRoots,
+  inside: readonly number[],
+): Float64Array {
+  const k = d.length;
+  const width = inside.length;
+  const places = Int32Array.from(inside);
+  const result = new Float64Array(k * width);
+  const row = new Float64Array(k);
+  for (let j = 0; j < k; j++) {
+    const pole = d[origin[j]!]!;
+    const tau = offset[j]!;
+    let sum = 0;
+    for (let i = 0; i < k; i++) {
+      const value = weights[i]! / (d[i]! - pole - tau);
+      row[i] = value;
+      sum += value * value;
+    }
+    const factor = 1 / Math.sqrt(sum);
+    const start = j * width;
+    for (let at = 0; at < width; at++) result[start + at] = row[places[at]!]! * factor;
+  }
+  return result;
+}

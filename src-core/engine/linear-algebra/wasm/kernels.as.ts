@@ -1,0 +1,2 @@
+export { bidiagonalise } from './bidiagonal.as';
+export { tridiagonalise } from './tridiagonal.as';
