@@ -53,7 +53,7 @@ describe('the registry', () => {
 
   test.each([
     ['ckaa', /did you mean cka\?/],
-    ['CKA', /did you mean cka\?/],
+    ['CKA', /did you mean cka\b/],
     ['intrinsic', /did you mean intrinsic-dim\?/],
     ['zzz', /choose one of cka, /],
   ])('unknown id %s', (id, expected) => {

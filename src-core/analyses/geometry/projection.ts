@@ -49,7 +49,7 @@ const estimators = { pca: 'pca', umap: 'umap.umap-js', tsne: 'tsne.barnes-hut' }
 export const projection: AnalysisDefinition<typeof params> = {
   id: 'projection',
   family: 'geometry',
-  title: 'Projection',
+  title: 'Projection of samples',
   summary: 'A map of the samples to look at.',
   arity: 1,
   labels: 'optional',

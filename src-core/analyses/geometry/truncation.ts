@@ -53,7 +53,7 @@ export interface LayerTruncation {
 export const truncation: AnalysisDefinition<typeof params> = {
   id: 'truncation',
   family: 'geometry',
-  title: 'Truncation',
+  title: 'Truncation of units',
   summary: 'How much of a representation its first units hold, against as many others.',
   arity: 1,
   labels: 'optional',
