@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { Reduction } from '../capture/reduction.ts';
 import type { Engine } from '../engine/device-engine.ts';
 import type { Model } from '../models/model.ts';
 import type { Feed } from '../probes/feed.ts';
@@ -114,6 +115,12 @@ export interface AnalysisDefinition<P extends z.ZodObject = z.ZodObject> {
   relation?: Relation;
   /** What rows are; `samples` where absent. */
   input?: InputKind | ((params: z.infer<P>) => InputKind);
+  /**
+   * For input `attention`, and for `tokens` where a few numbers of each sample are enough: what a
+   * layer's value becomes within the model's own graph. Rows of models are then samples, and
+   * {@link Side.sequences} is absent; where a graph takes nothing behind it they are tokens.
+   */
+  reduction?: Reduction;
   /** Whether it uses the classes of samples. */
   labels?: 'required' | 'optional';
   /** Where labels are a table of features: a file of them becomes {@link Side.factors}. */

@@ -3,9 +3,10 @@ import { attentionReduction } from '../analyses/collapse/attention-statistics.ts
 import type { NamedRows, Side } from '../analyses/definition.ts';
 import { captureLayers, type Captured } from '../capture/capture.ts';
 import { fedLayers, openFeed } from '../capture/feed.ts';
+import { canReduce } from '../capture/reduction.ts';
 import { UserError } from '../errors.ts';
 import { selectLayers } from '../models/layers.ts';
-import type { Model, ModelOutline } from '../models/model.ts';
+import type { LayerInfo, Model, ModelOutline } from '../models/model.ts';
 import type { Feed } from '../probes/feed.ts';
 import { defaultCacheLimit } from '../results/locations.ts';
 import { attentionLayers, ofHeads } from './attention-input.ts';
@@ -21,16 +22,26 @@ export function modelInput(
   environment: InputEnvironment,
 ): Promise<OpenedInput> {
   return environment.input === 'weights'
-    ? weightsInput(spec, model)
+    ? weightsInput(spec, model, environment)
     : capturedInput(spec, model, environment);
 }
 
 /** Nothing is run: the model need not be one that can be. */
-async function weightsInput(spec: string, model: Model): Promise<OpenedInput> {
+async function weightsInput(
+  spec: string,
+  model: Model,
+  { options, cwd }: InputEnvironment,
+): Promise<OpenedInput> {
   const { outline } = model;
   const dtype = Object.entries(outline.dtypes).sort(([, a], [, b]) => b - a)[0]?.[0] ?? 'none';
   return {
-    side: { name: sideName(outline), layered: true, layers: [], model },
+    side: {
+      name: sideName(outline),
+      layered: true,
+      layers: [],
+      model,
+      feed: () => openFeed(model, options.probe, cwd),
+    },
     inputs: [
       {
         uri: spec,
@@ -63,9 +74,12 @@ async function capturedInput(
   const pool: Pool = whole ? 'none' : (options.pool ?? 'mean');
   const named = (options.layers?.length ?? 0) > 0;
   const maps = input === 'attention';
+  const reduction = maps ? attentionReduction : tokenReduction(outline, environment);
   const selected = maps
     ? attentionLayers(outline, options.layers)
-    : selectLayers(outline, options.layers);
+    : reduction
+      ? tokenLayers(spec, outline, environment)
+      : selectLayers(outline, options.layers);
   const feed = await openFeed(model, options.probe, cwd, selected, pool);
   const layers = fedLayers(selected, feed, named);
   const captured = await captureLayers(
@@ -74,7 +88,7 @@ async function capturedInput(
       layers: layers.map(({ name }) => name),
       feed,
       pool,
-      ...(maps ? { reduction: attentionReduction } : {}),
+      ...(reduction ? { reduction } : {}),
     },
     {
       engine,
@@ -86,8 +100,8 @@ async function capturedInput(
     },
   );
   try {
-    const { rows, sequences } = maps
-      ? { rows: captured.layers.map(ofHeads) }
+    const { rows, sequences } = reduction
+      ? { rows: maps ? captured.layers.map(ofHeads) : captured.layers }
       : rowsOfParts(spec, captured, { named, input, warn });
     const sha256 = await model.fingerprint();
     if (feed.caution !== undefined) warn(feed.caution);
@@ -99,7 +113,16 @@ async function capturedInput(
         ...samplesOf(feed, sequences, input),
         model,
       },
-      inputs: rows.map((layer) => describeRows(spec, layer.label, layer, sha256, input)),
+      inputs: rows.map((layer) => {
+        const info = layers.find(({ name }) => name === layer.label);
+        return describeRows(
+          spec,
+          layer.label,
+          reduction ? ofUnits(layer, info) : layer,
+          sha256,
+          input,
+        );
+      }),
       probe: {
         spec: feed.spec,
         description: feed.description,
@@ -117,6 +140,37 @@ async function capturedInput(
   }
 }
 
+/** What becomes of tokens within the model's graph, where the analysis needs no more than that. */
+const tokenReduction = (outline: ModelOutline, { input, reduction }: InputEnvironment) =>
+  input === 'tokens' && canReduce(outline) ? reduction : undefined;
+
+/** The layers that have a row for each token. @throws UserError where the user named others. */
+function tokenLayers(
+  spec: string,
+  outline: ModelOutline,
+  { options, warn }: InputEnvironment,
+): LayerInfo[] {
+  const selected = selectLayers(outline, options.layers);
+  const fitting = selected.filter(({ axes }) => axes === 'tokens');
+  if (fitting.length === selected.length) return fitting;
+  const others = selected.filter((layer) => !fitting.includes(layer)).map(({ name }) => name);
+  const named = (options.layers?.length ?? 0) > 0;
+  if (named || fitting.length === 0) throw noTokens(spec, others);
+  warn(leftOut(others));
+  return fitting;
+}
+
+const noTokens = (spec: string, layers: readonly string[]) =>
+  new UserError(
+    'wrong-shape',
+    spec,
+    `has no row for each token in ${layers.slice(0, 3).join(', ')}${layers.length > 3 ? ', …' : ''}`,
+    'name layers of shape [samples, tokens, units] with --layers',
+  );
+
+const leftOut = (layers: readonly string[]) =>
+  `left out, since they have one row a sample: ${layers.join(', ')}`;
+
 /**
  * Where each token or word is a row, layers that have one row a sample cannot stand beside those:
  * they are left out where the user did not name them.
@@ -130,16 +184,9 @@ function rowsOfParts(
   const fitting = layers.filter(({ n }) => n === parts);
   if (sequences && fitting.length === layers.length) return { rows: layers, sequences };
   const others = layers.filter(({ n }) => n !== parts).map(({ label }) => label);
-  if (input === 'tokens' && (named || fitting.length === 0)) {
-    throw new UserError(
-      'wrong-shape',
-      spec,
-      `has no row for each token in ${others.slice(0, 3).join(', ')}${others.length > 3 ? ', …' : ''}`,
-      'name layers of shape [samples, tokens, units] with --layers',
-    );
-  }
+  if (input === 'tokens' && (named || fitting.length === 0)) throw noTokens(spec, others);
   if (!sequences || named || fitting.length === 0) return { rows: layers };
-  warn(`left out, since they have one row a sample: ${others.join(', ')}`);
+  warn(leftOut(others));
   return { rows: fitting, sequences };
 }
 
@@ -159,6 +206,12 @@ function samplesOf(
     ...(grouped ? { groups: spread(grouped) } : {}),
     ...(sequences ? { sequences } : {}),
   };
+}
+
+/** A layer under the units that its rows were made of, where the model says how many. */
+function ofUnits(layer: NamedRows, info: LayerInfo | undefined): NamedRows {
+  const units = info?.axes === 'tokens' ? info.shape?.at(-1) : undefined;
+  return typeof units === 'number' ? { ...layer, d: units } : layer;
 }
 
 /** Results name no more labels than a person reads. */
