@@ -3,6 +3,7 @@ import { UserError } from '../errors.ts';
 import type { AnalysisInfo, ParameterInfo } from '../protocol/language-server.ts';
 import type { AnalysisDefinition } from './definition.ts';
 import { nearWords } from './near-words.ts';
+import { rebasin } from './similarity/rebasin.ts';
 import { posteriorCollapse } from './collapse/posterior-collapse.ts';
 import { neco } from './collapse/neco.ts';
 import { neuralCollapse } from './collapse/neural-collapse.ts';
@@ -45,6 +46,7 @@ export const analyses: readonly AnalysisDefinition[] = [
   cknna,
   distanceCorrelation,
   informationImbalance,
+  rebasin,
   intrinsicDim,
   spectrum,
   isotropy,
