@@ -31,6 +31,13 @@ export class JobHost {
     }
   }
 
+  /** Free what engines keep for the next job: sessions, uploaded matrices. */
+  async release(): Promise<void> {
+    for (const engine of this.#engines.values()) {
+      await engine.then((started) => started.dispose()).catch(() => undefined);
+    }
+  }
+
   #engine(choice: DeviceChoice): Promise<Engine> {
     const known = this.#engines.get(choice);
     if (known) return known;

@@ -1,5 +1,6 @@
 // The worker process: the only place where a native engine gets loaded.
 import { Cancelled, toErrorData } from '../errors.ts';
+import { collectGarbage } from './collect-garbage.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 import { JobHost } from './job-host.ts';
 
@@ -10,9 +11,23 @@ const progressIntervalMs = 50;
 
 const send = (message: FromWorker) => process.send?.(message);
 
-async function run({ id, job }: Extract<ToWorker, { type: 'job' }>): Promise<void> {
+async function run(message: Extract<ToWorker, { type: 'job' }>): Promise<void> {
   const controller = new AbortController();
-  cancellations.set(id, controller);
+  cancellations.set(message.id, controller);
+  const answer = await outcome(message, controller.signal);
+  cancellations.delete(message.id);
+  if (answer.type === 'done') send(answer);
+  if (controller.signal.aborted) await host.release();
+  collectGarbage();
+  // Once a cancel is answered, its memory is free.
+  if (answer.type !== 'done') send(answer);
+}
+
+/** What a job ends with. An error is told and not kept: its stack would keep what the job held. */
+async function outcome(
+  { id, job }: Extract<ToWorker, { type: 'job' }>,
+  signal: AbortSignal,
+): Promise<FromWorker> {
   let lastSent = 0;
   try {
     const answer = await host.run(job, {
@@ -24,19 +39,13 @@ async function run({ id, job }: Extract<ToWorker, { type: 'job' }>): Promise<voi
         }
         // Lets a cancel message in.
         await new Promise<void>((resolve) => setImmediate(resolve));
-        if (controller.signal.aborted) throw new Cancelled();
+        if (signal.aborted) throw new Cancelled();
       },
-      signal: controller.signal,
+      signal,
     });
-    send({ type: 'done', id, answer });
+    return { type: 'done', id, answer };
   } catch (error) {
-    send({
-      type: 'failed',
-      id,
-      error: toErrorData(controller.signal.aborted ? new Cancelled() : error),
-    });
-  } finally {
-    cancellations.delete(id);
+    return { type: 'failed', id, error: toErrorData(signal.aborted ? new Cancelled() : error) };
   }
 }
 
