@@ -33,6 +33,7 @@ import { informationImbalance } from './similarity/information-imbalance.ts';
 import { persistence } from './geometry/persistence.ts';
 import { distanceCorrelation } from './similarity/distance-correlation.ts';
 import { hyperbolicity } from './geometry/hyperbolicity.ts';
+import { stochasticShape } from './similarity/stochastic-shape.ts';
 
 /** Every analysis, in the order of lists and menus. A new one is a file and a line here. */
 export const analyses: readonly AnalysisDefinition[] = [
@@ -40,6 +41,7 @@ export const analyses: readonly AnalysisDefinition[] = [
   cca,
   procrustes,
   shape,
+  stochasticShape,
   rsa,
   trsa,
   mutualKnn,
