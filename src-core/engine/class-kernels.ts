@@ -1,22 +1,14 @@
-import { GraphBuilder } from '../onnx/graph-builder.ts';
 import type { Floats } from '../tensor/matrix.ts';
 import type { Engine, FeedTensor, OutputTensor } from './device-engine.ts';
+import type { Operand } from './device-matrix.ts';
+import { feed, graphOf, rowsOf, typeOf, type Real } from './kernel-graph.ts';
 
-// Graphs over one block of rows, each with the class it is of; callers add blocks up in float64.
-
-type Real = 'float32' | 'float64';
-
-const typeOf = (data: Floats): Real => (data instanceof Float64Array ? 'float64' : 'float32');
+// Sums over blocks of rows with the class of each, in the rows' own element type; callers add blocks
+// up in float64.
 
 /** The same numbers in the element type of a block. */
 const as = (type: Real, data: Float64Array): Floats =>
   type === 'float64' ? data : Float32Array.from(data);
-
-const feed = (data: Floats, dims: readonly number[]): FeedTensor => ({
-  dtype: typeOf(data),
-  dims,
-  data,
-});
 
 const classFeed = (classes: Int32Array): FeedTensor => ({
   dtype: 'int32',
@@ -24,40 +16,25 @@ const classFeed = (classes: Int32Array): FeedTensor => ({
   data: classes,
 });
 
-const floats = (tensor: OutputTensor | undefined) => tensor!.data as Floats;
-
-const graphs = new Map<string, Uint8Array>();
-
-function graphOf(key: string, build: (graph: GraphBuilder) => void): Uint8Array {
-  let bytes = graphs.get(key);
-  if (bytes === undefined) {
-    const graph = new GraphBuilder('kernel');
-    build(graph);
-    bytes = graph.finish();
-    graphs.set(key, bytes);
-  }
-  return bytes;
-}
+const floatsOf = (tensor: OutputTensor | undefined) => tensor!.data as Floats;
 
 /** Rows less the mean of their class: what is added up of them. */
-const withinGraph = (type: Real, projected: boolean) =>
-  graphOf(`within ${type} ${projected}`, (graph) => {
-    const x = graph.input('x', type, ['n', 'd']);
-    const y = graph.input('y', 'int32', ['n']);
-    const means = graph.input('means', type, ['c', 'd']);
-    const rest = graph.op('Sub', [x, graph.op('Gather', [means, y])]);
-    const squares = (axis: number, value: typeof rest, name: string) =>
-      graph.op('ReduceSumSquare', [value, graph.ints(axis)], { keepdims: 0 }, name);
-    graph.output(squares(1, rest, 'squares'), type, ['n']);
-    if (projected) {
-      const basis = graph.input('basis', type, ['r', 'd']);
-      const along = graph.op('Gemm', [rest, basis], { transB: 1 });
-      graph.output(squares(0, along, 'scatter'), type, ['r']);
-    } else {
-      const turned = graph.op('Transpose', [rest], { perm: [1, 0] });
-      graph.output(graph.op('MatMul', [turned, rest], {}, 'scatter'), type, ['d', 'd']);
-    }
-  });
+const withinGraph = graphOf((graph, type: Real, projected: 'whole' | 'projected') => {
+  const x = graph.input('x', type, ['n', 'd']);
+  const y = graph.input('y', 'int32', ['n']);
+  const means = graph.input('means', type, ['c', 'd']);
+  const rest = graph.op('Sub', [x, graph.op('Gather', [means, y])]);
+  const squares = (axis: number, value: typeof rest, name: string) =>
+    graph.op('ReduceSumSquare', [value, graph.ints(axis)], { keepdims: 0 }, name);
+  graph.output(squares(1, rest, 'squares'), type, ['n']);
+  if (projected === 'projected') {
+    const basis = graph.input('basis', type, ['r', 'd']);
+    const along = graph.op('Gemm', [rest, basis], { transB: 1 });
+    graph.output(squares(0, along, 'scatter'), type, ['r']);
+  } else {
+    graph.output(graph.op('Gemm', [rest, rest], { transA: 1 }, 'scatter'), type, ['d', 'd']);
+  }
+});
 
 export interface WithinBlock {
   /** Squared distance of each row to the mean of its class; n. */
@@ -75,41 +52,40 @@ export interface WithinBlock {
 export async function withinScatter(
   engine: Engine,
   d: number,
-  x: Floats,
+  x: Operand,
   classes: Int32Array,
   means: Float64Array,
   basis?: Float64Array,
 ): Promise<WithinBlock> {
   const type = typeOf(x);
-  const { squares, scatter } = await engine.run(withinGraph(type, basis !== undefined), {
+  const { squares, scatter } = await engine.run(withinGraph(type, basis ? 'projected' : 'whole'), {
     x: feed(x, [classes.length, d]),
     y: classFeed(classes),
     means: feed(as(type, means), [means.length / d, d]),
     ...(basis ? { basis: feed(as(type, basis), [basis.length / d, d]) } : {}),
   });
-  return { squares: floats(squares), scatter: floats(scatter) };
+  return { squares: floatsOf(squares), scatter: floatsOf(scatter) };
 }
 
-const decisionGraph = (type: Real) =>
-  graphOf(`decision ${type}`, (graph) => {
-    const x = graph.input('x', type, ['n', 'd']);
-    const best = (rows: typeof x, weights: string, offsets: string) => {
-      const w = graph.input(weights, type, ['c', 'd']);
-      const b = graph.input(offsets, type, ['c']);
-      const score = graph.op('Gemm', [rows, w, b], { transB: 1 });
-      return graph.op('ArgMax', [score], { axis: 1, keepdims: 0 });
-    };
-    const linear = best(x, 'w', 'b');
-    const shifted = graph.op('Sub', [x, graph.input('shift', type, ['d'])]);
-    const nearest = best(shifted, 'm', 'h');
-    const differ = graph.op('Not', [graph.op('Equal', [linear, nearest])]);
-    const counted = graph.op('Cast', [differ], { to: { to: 'int32' } });
-    graph.output(
-      graph.op('ReduceSum', [counted, graph.ints(0)], { keepdims: 0 }, 'differ'),
-      'int32',
-      [],
-    );
-  });
+const decisionGraph = graphOf((graph, type: Real) => {
+  const x = graph.input('x', type, ['n', 'd']);
+  const best = (rows: typeof x, weights: string, offsets: string) => {
+    const w = graph.input(weights, type, ['c', 'd']);
+    const b = graph.input(offsets, type, ['c']);
+    const score = graph.op('Gemm', [rows, w, b], { transB: 1 });
+    return graph.op('ArgMax', [score], { axis: 1, keepdims: 0 });
+  };
+  const linear = best(x, 'w', 'b');
+  const shifted = graph.op('Sub', [x, graph.input('shift', type, ['d'])]);
+  const nearest = best(shifted, 'm', 'h');
+  const differ = graph.op('Not', [graph.op('Equal', [linear, nearest])]);
+  const counted = graph.op('Cast', [differ], { to: { to: 'int32' } });
+  graph.output(
+    graph.op('ReduceSum', [counted, graph.ints(0)], { keepdims: 0 }, 'differ'),
+    'int32',
+    [],
+  );
+});
 
 export interface Decisions {
   /** Linear classifier: C × d weights and C offsets. */
@@ -127,7 +103,7 @@ export interface Decisions {
 export async function disagreements(
   engine: Engine,
   d: number,
-  x: Floats,
+  x: Operand,
   { weights, bias, centres, shift }: Decisions,
 ): Promise<number> {
   const type = typeOf(x);
@@ -139,7 +115,7 @@ export async function disagreements(
     return -squares / 2;
   });
   const { differ } = await engine.run(decisionGraph(type), {
-    x: feed(x, [x.length / d, d]),
+    x: feed(x, [rowsOf(x, d), d]),
     w: feed(as(type, weights), [classes, d]),
     b: feed(as(type, bias), [classes]),
     shift: feed(as(type, shift), [d]),

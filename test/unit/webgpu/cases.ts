@@ -10,6 +10,7 @@ import {
   dots,
   gram,
   gramInto,
+  lengthsInto,
   nearest,
   radialInto,
   squaredNorms,
@@ -87,6 +88,10 @@ export const cases: Cases = {
   radialInto: (engine) =>
     bothWays(engine, a, width, (x) =>
       into(rows * others, (target) => radialInto(engine, width, 0.01, x, b, target)),
+    ),
+  lengthsInto: (engine) =>
+    bothWays(engine, a, width, (x) =>
+      into(rows * others, (target) => lengthsInto(engine, width, x, b, target)),
     ),
   async nearest(engine) {
     const found = await nearest(engine, width, a, b, 7);
