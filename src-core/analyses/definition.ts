@@ -116,8 +116,8 @@ export interface AnalysisDefinition<P extends z.ZodObject = z.ZodObject> {
   /** What rows are; `samples` where absent. */
   input?: InputKind | ((params: z.infer<P>) => InputKind);
   /**
-   * For input `attention`, and for `tokens` where a few numbers of each sample are enough: what a
-   * layer's value becomes within the model's own graph. Rows of models are then samples, and
+   * For input `tokens`, where a few numbers of each sample are enough: what a layer's value becomes
+   * within the model's own graph. Rows of models are then samples, and
    * {@link Side.sequences} is absent; where a graph takes nothing behind it they are tokens.
    */
   reduction?: Reduction;

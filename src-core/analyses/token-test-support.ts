@@ -82,6 +82,7 @@ export async function onModel(
     cwd: folder,
     options: { probe, layers: [...layers], ...options },
     input,
+    ...(definition.reduction ? { reduction: definition.reduction } : {}),
     engine: await cpuEngine(),
     warn: () => undefined,
     step: () => Promise.resolve(),

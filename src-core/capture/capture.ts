@@ -327,7 +327,9 @@ class CaptureRun {
       const { feeds, tokens } = await feed.batch(start, end);
       const begun = performance.now();
       const more = reduction ? reductionFeeds(tokens, name) : {};
-      const values = await session.run({ ...feeds, ...more });
+      const values = await session.run({ ...feeds, ...more }).catch((error: unknown) => {
+        throw reduction && error instanceof UserError ? unfit(error) : error;
+      });
       const elapsed = performance.now() - begun;
       const pooled = new Map(
         layers.map((layer, index) => [
@@ -335,9 +337,7 @@ class CaptureRun {
           poolRows(layer, values[outputs[index]!]!, end - start, pool, tokens),
         ]),
       );
-      const bytes = reduction
-        ? bytesReduced(pooled, reduction, end - start, tokens!.tokens)
-        : bytesOf(values);
+      const bytes = reduction ? this.#bytesWithin(end - start, tokens!.tokens) : bytesOf(values);
       size.learn([start, end], elapsed, bytes);
       if (this.#rows.size === 0) {
         await this.#open(layout, shapesOf(pooled, layout));
@@ -363,6 +363,20 @@ class CaptureRun {
     this.#request.layers.forEach((layer, index) => {
       this.observed.set(layer, observedShape(values[outputs[index]!]!.dims, tokens));
     });
+  }
+
+  /** What the layers themselves take on the device where they are reduced there. */
+  #bytesWithin(batch: number, tokens: number): number {
+    const { model, layers } = this.#request;
+    const shapes = new Map(model.outline.layers.map(({ name, shape }) => [name, shape]));
+    return layers.reduce((sum, layer) => {
+      const [, ...sizes] = shapes.get(layer) ?? [null, null, null];
+      const units = sizes.reduce<number>(
+        (product, size) => product * (typeof size === 'number' ? size : tokens),
+        1,
+      );
+      return sum + batch * units * Float32Array.BYTES_PER_ELEMENT;
+    }, 0);
   }
 
   /** The one batch size that the model takes, where its input says so. */
@@ -440,12 +454,14 @@ const observedShape = (dims: readonly number[], tokens: number | undefined): Obs
 const bytesOf = (values: Readonly<Record<string, ModelOutput>>) =>
   Object.values(values).reduce((sum, { data }) => sum + data.byteLength, 0);
 
-const bytesReduced = (
-  rows: ReadonlyMap<string, PooledRows>,
-  reduction: Reduction,
-  batch: number,
-  tokens: number,
-) => [...rows.values()].reduce((sum, { d }) => sum + reduction.bytes(d, batch, tokens), 0);
+/** Reductions fail in the middle of a run where a value is not what its layer is said to be. */
+const unfit = ({ where, what }: UserError) =>
+  new UserError(
+    'wrong-shape',
+    where,
+    what,
+    'name layers of shape [samples, tokens, units], or attention maps, with --layers',
+  );
 
 async function assertFinite(layer: string, { data, d }: PooledRows, model: Model): Promise<void> {
   const at = data.findIndex((value) => !Number.isFinite(value));

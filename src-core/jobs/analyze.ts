@@ -52,6 +52,7 @@ export async function analyze(
           cwd: job.cwd,
           options,
           input,
+          ...(definition.reduction ? { reduction: definition.reduction } : {}),
           ...(labels === undefined ? {} : { labels }),
           factors: definition.factors ?? false,
           engine,

@@ -1,9 +1,10 @@
 import type { NamedRows, Side } from '../analyses/definition.ts';
 import {
+  attentionReduction,
   attentionStatistics,
-  statisticsOfMaps,
 } from '../analyses/collapse/attention-statistics.ts';
 import { requireMemory } from '../analyses/memory.ts';
+import { reduceValues } from '../capture/reduction.ts';
 import type { Engine } from '../engine/device-engine.ts';
 import { UserError } from '../errors.ts';
 import { selectLayers } from '../models/layers.ts';
@@ -107,7 +108,9 @@ export async function attentionOfFile(
       await step((index + start / samples) / count, `Attention of ${matrix.label}`);
       const size = heads * tokens ** 2;
       const part = maps.subarray(start * size, Math.min(start + atOnce, samples) * size);
-      rows.data.set(await statisticsOfMaps(engine, part, heads, tokens), start * width);
+      const dims = [part.length / size, heads, tokens, tokens];
+      const statistics = await reduceValues(engine, attentionReduction, part, dims, tokens);
+      rows.data.set(statistics, start * width);
     }
     layers.push(ofHeads(Object.assign(rows, { label })));
   }

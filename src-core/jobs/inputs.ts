@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { InputKind, Side } from '../analyses/definition.ts';
 import type { ObservedShape } from '../capture/capture.ts';
+import type { Reduction } from '../capture/reduction.ts';
 import type { Engine } from '../engine/device-engine.ts';
 import { UserError } from '../errors.ts';
 import { locateModel } from '../models/locate.ts';
@@ -31,6 +32,8 @@ export interface InputEnvironment {
   options: CaptureOptions;
   /** What the rows are to be. */
   input: InputKind;
+  /** What the tokens of a sample become within the graph of a model that takes that. */
+  reduction?: Reduction;
   /** File of labels, in place of the probe's own. */
   labels?: string;
   /** Whether that file is a table of features. */

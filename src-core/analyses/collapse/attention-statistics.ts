@@ -1,7 +1,6 @@
 import type { Reduction } from '../../capture/reduction.ts';
-import type { Engine } from '../../engine/device-engine.ts';
-import { GraphBuilder, type Value } from '../../onnx/graph-builder.ts';
-import type { Floats } from '../../tensor/matrix.ts';
+import type { GraphBuilder, Value } from '../../onnx/graph-builder.ts';
+import { Terms } from '../terms.ts';
 
 /**
  * What is kept of the attention map A of one head over one sample of T real tokens:
@@ -26,45 +25,19 @@ export const attentionStatistics = [
 ] as const;
 export type AttentionStatistic = (typeof attentionStatistics)[number];
 
-type Real = 'float32' | 'float64';
-
-/** Scalars, and sums without ReduceSum, whose axes are an input from opset 13 on only. */
-class Terms {
-  readonly #graph: GraphBuilder;
-  readonly #type: Real;
-
-  constructor(graph: GraphBuilder, type: Real) {
-    this.#graph = graph;
-    this.#type = type;
-  }
-
-  scalar(value: number): Value {
-    const data = this.#type === 'float64' ? Float64Array.of(value) : Float32Array.of(value);
-    return this.#graph.constant(data, []);
-  }
-
-  op(kind: string, ...values: Value[]): Value {
-    return this.#graph.op(kind, values);
-  }
-
-  shaped(value: Value, ...shape: number[]): Value {
-    return this.#graph.op('Reshape', [value, this.#graph.ints(...shape)]);
-  }
-
-  /** Σ_ij over the last two axes of a value that is 0 where either is padding. */
-  total(value: Value, rows: Value, columns: Value): Value {
-    return this.op('MatMul', columns, this.op('MatMul', value, rows));
-  }
-}
-
 /** Smallest number that a logarithm is taken of: a normal one, so that no device flushes it to 0. */
-const tiny: Record<Real, number> = { float32: 1e-37, float64: 1e-300 };
+const tiny: Record<'float32' | 'float64', number> = { float32: 1e-37, float64: 1e-300 };
 
 /**
  * The statistics of maps [batch, heads, T, T] under a mask [batch, T]: [batch, heads · statistics],
  * those of a head side by side.
  */
-function statisticsOf(graph: GraphBuilder, maps: Value, mask: Value, type: Real): Value {
+function statisticsOf(
+  graph: GraphBuilder,
+  maps: Value,
+  mask: Value,
+  type: 'float32' | 'float64',
+): Value {
   const t = new Terms(graph, type);
   const [one, least] = [t.scalar(1), t.scalar(tiny[type])];
   const rows = t.shaped(mask, 0, 1, -1, 1);
@@ -74,9 +47,8 @@ function statisticsOf(graph: GraphBuilder, maps: Value, mask: Value, type: Real)
   const tokens = t.op('MatMul', columns, rows);
   const average = t.op('Div', columns, tokens);
 
-  // Place of each token among the real ones, from 1.
-  const places = graph.op('CumSum', [mask, graph.constant(BigInt64Array.of(1n), [])]);
-  const first = t.op('Mul', mask, t.op('Relu', t.op('Sub', t.scalar(2), places)));
+  const places = t.places(mask);
+  const first = t.first(mask, places);
   const others = t.op('Sub', mask, first);
   const rest = t.op('Max', t.op('Sub', tokens, one), one);
   const averageOfRest = t.op('Div', t.shaped(others, 0, 1, 1, -1), rest);
@@ -120,43 +92,5 @@ function statisticsOf(graph: GraphBuilder, maps: Value, mask: Value, type: Real)
   return t.shaped(side, 0, -1);
 }
 
-/** The statistics behind attention maps of a model, within its own graph. */
-export const attentionReduction: Reduction = {
-  id: 'attention-1',
-  append: (graph, value, mask) => statisticsOf(graph, value, mask, 'float32'),
-  bytes: (units, batch, tokens) =>
-    (units / attentionStatistics.length) * batch * tokens ** 2 * Float32Array.BYTES_PER_ELEMENT,
-};
-
-const graphs = new Map<Real, Uint8Array>();
-
-function mapsGraph(type: Real): Uint8Array {
-  let bytes = graphs.get(type);
-  if (bytes === undefined) {
-    const graph = new GraphBuilder('attention');
-    const maps = graph.input('maps', type, ['n', 'heads', 'tokens', 'tokens']);
-    const mask = graph.input('mask', type, ['n', 'tokens']);
-    const y = graph.op('Identity', [statisticsOf(graph, maps, mask, type)], {}, 'y');
-    graph.output(y, type, ['n', 'units']);
-    bytes = graph.finish();
-    graphs.set(type, bytes);
-  }
-  return bytes;
-}
-
-/** The statistics of maps n × heads × tokens × tokens without padding: n × heads · statistics. */
-export async function statisticsOfMaps(
-  engine: Engine,
-  maps: Floats,
-  heads: number,
-  tokens: number,
-): Promise<Floats> {
-  const dtype = maps instanceof Float64Array ? 'float64' : 'float32';
-  const n = maps.length / (heads * tokens ** 2);
-  const ones = dtype === 'float64' ? new Float64Array(n * tokens) : new Float32Array(n * tokens);
-  const { y } = await engine.run(mapsGraph(dtype), {
-    maps: { dtype, dims: [n, heads, tokens, tokens], data: maps },
-    mask: { dtype, dims: [n, tokens], data: ones.fill(1) },
-  });
-  return y!.data as Floats;
-}
+/** The statistics of maps [batch, heads, tokens, tokens]: heads · statistics of each sample. */
+export const attentionReduction: Reduction = { id: 'attention-1', append: statisticsOf };

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { reduceValues } from '../../capture/reduction.ts';
 import { attentionLayers } from '../../jobs/attention-input.ts';
 import { openInput } from '../../jobs/inputs.ts';
 import { openModel } from '../../models/open.ts';
@@ -10,7 +11,7 @@ import type { ResultValue } from '../../results/schema.ts';
 import { cpuEngine, matrixOf, run, type Ran, type Rows } from '../test-support.ts';
 import { expected, near, onModel, synthetic, type AttentionValues } from '../token-test-support.ts';
 import { attention } from './attention.ts';
-import { statisticsOfMaps } from './attention-statistics.ts';
+import { attentionReduction } from './attention-statistics.ts';
 
 const fixtures = fileURLToPath(new URL('../../../test/fixtures', import.meta.url));
 
@@ -225,8 +226,7 @@ test.each(['onnx/bert-torch.onnx', 'onnx/gpt2-torch.onnx'])(
       });
       for (const [index, layer] of side.layers.entries()) {
         const { data, dims: shape } = values[graph.outputs[index]!]!;
-        const [, heads, tokens] = shape as [number, number, number];
-        const wanted = await statisticsOfMaps(engine, data, heads, tokens);
+        const wanted = await reduceValues(engine, attentionReduction, data, shape, ids.length);
         near(Array.from(await layer.rows(sample, sample + 1)), Array.from(wanted), 1e-4);
       }
     }

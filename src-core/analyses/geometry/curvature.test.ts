@@ -47,6 +47,17 @@ test.each(Object.keys(expected.models))('hidden states of %s', async (name) => {
   near(values['withoutFirst'], [wanted['withoutFirst']], 1e-4);
 });
 
+test('within a model’s graph it is what its token states have', async () => {
+  const args = ['tokens', 'minilm/tiny-f32', ['layers.*.resid_post']] as const;
+  expect(curvature.reduction).toBeDefined();
+  const onRows: typeof curvature = { ...curvature };
+  delete onRows.reduction;
+  const [within, rows] = [await onModel(curvature, ...args), await onModel(onRows, ...args)];
+  for (const key of ['degrees', 'withoutFirst', 'skipped']) {
+    near(within.values[key], rows.values[key], 1e-5);
+  }
+});
+
 test('repeated states are skipped and counted', async () => {
   const rows = circle(12, 12);
   const stuttering = [...rows.slice(0, 5), rows[4]!, rows[4]!, ...rows.slice(5)];
@@ -65,7 +76,7 @@ test('the first token can be left out', async () => {
 test('sequences too short for an angle are left out, and that is said', async () => {
   const { values, warnings } = await run(curvature, [tokens('x', [circle(8, 8), [[1, 2]]])]);
   expect(values['degrees']).toBeCloseTo(45, 9);
-  expect(warnings.join()).toMatch(/1 of 2 sequences have fewer than two steps/);
+  expect(warnings.join()).toMatch(/1 of 2 sequences have no two steps one after the other/);
   const none = await run(curvature, [
     tokens('x', [
       [
@@ -78,7 +89,8 @@ test('sequences too short for an angle are left out, and that is said', async ()
 });
 
 test('layers give a profile, several sequences of one matrix a histogram', async () => {
-  const layered = await run(curvature, [model('m', { a: circle(6, 6), b: circle(8, 8) })]);
+  const side = model('m', { a: circle(6, 8), b: circle(8, 8) });
+  const layered = await run(curvature, [{ ...side, sequences: Uint32Array.of(0, 8) }]);
   expect(layered.views.map(({ kind }) => kind)).toEqual(['line', 'table']);
   near(layered.values['degrees'], [60, 45], 1e-9);
   const many = Array.from({ length: 9 }, (_, i) => circle(5 + i, 6));

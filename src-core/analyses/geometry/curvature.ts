@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import type { Real, View } from '../../results/schema.ts';
-import type { AnalysisDefinition, Side } from '../definition.ts';
+import type { AnalysisContext, AnalysisDefinition, Side } from '../definition.ts';
 import { layerValues } from '../layers.ts';
-import { sequencesIn, startsOf, type Sequence } from '../sequences.ts';
+import { reducedTokens, type ReducedRows } from '../reduced-tokens.ts';
 import { mean, real } from '../statistics.ts';
+import { turns, turnsReduction } from './curvature-turns.ts';
 
 const params = z.object({});
 
@@ -14,6 +15,7 @@ export const curvature: AnalysisDefinition<typeof params> = {
   summary: 'How sharply the path that a sequence takes through a layer turns at each token.',
   arity: 1,
   input: 'tokens',
+  reduction: turnsReduction,
   params,
   values: {
     degrees:
@@ -23,9 +25,9 @@ export const curvature: AnalysisDefinition<typeof params> = {
     skipped: 'steps of length zero, where a token has the state of the one before it',
   },
   headline: 'degrees',
-  formula: `v_k = z_{k+1} − z_k for the states z_1 … z_T of a sequence; steps of length zero are skipped and counted.
-degrees = mean over sequences of mean_k arccos(v_{k+1}·v_k / (‖v_{k+1}‖‖v_k‖)) · 180/π (Hosseini and Fedorenko 2023); sequences with fewer than two steps have no angle and are left out.
-The angle is computed as 2·atan2(‖u − w‖, ‖u + w‖) of the unit steps, which is as exact near 0 and 180 degrees as elsewhere.
+  formula: `v_k = z_{k+1} − z_k for the states z_1 … z_T of a sequence; angles next to a step of length zero are skipped, and such steps counted.
+degrees = mean over sequences of mean_k arccos(v_{k+1}·v_k / (‖v_{k+1}‖‖v_k‖)) · 180/π (Hosseini and Fedorenko 2023); sequences without an angle are left out.
+The angle is computed as 4·atan(‖u − w‖/(2 + ‖u + w‖)) of the unit steps u and w, which is as exact near 0 and 180 degrees as elsewhere. For models this is done within the model’s own graph, in float32: token states do not leave the device.
 Marks to read it by: a line 0, a random walk in many dimensions 90, independent states 120, a circle of n steps 360/n.`,
   invariances: [
     'orthogonal transformation (rotation, reflection, permutation of units)',
@@ -40,35 +42,12 @@ Marks to read it by: a line 0, a random walk in many dimensions 90, independent 
 
   async run(sides, _, context) {
     const side = sides[0]!;
-    const starts = startsOf(side);
-    const sequences = starts.length - 1;
     const layers: LayerCurvature[] = [];
     for (const [position, layer] of side.layers.entries()) {
-      const all: number[] = [];
-      const rest: number[] = [];
-      let skipped = 0;
-      for await (const sequence of sequencesIn(layer, starts)) {
-        const turn = turnsOf(sequence, layer.d);
-        skipped += turn.skipped;
-        if (turn.count > 0) all.push(turn.sum / turn.count);
-        if (turn.restCount > 0) rest.push(turn.restSum / turn.restCount);
-        await context.step(
-          (position + (sequence.index + 1) / sequences) / side.layers.length,
-          `Curvature of ${layer.label}`,
-        );
-      }
-      if (all.length < sequences) {
-        context.warn(
-          `${layer.label}: ${sequences - all.length} of ${sequences} sequences have fewer than two steps and no angle`,
-        );
-      }
-      layers.push({
-        label: layer.label,
-        each: all,
-        degrees: real(mean(all)),
-        withoutFirst: real(mean(rest)),
-        skipped,
-      });
+      const step = (fraction: number) =>
+        context.step((position + fraction) / side.layers.length, `Curvature of ${layer.label}`);
+      const reduced = await reducedTokens(side, layer, turnsReduction, context, step);
+      layers.push(layerCurvature(layer.label, reduced, context));
     }
     return {
       values: layerValues(
@@ -91,49 +70,32 @@ interface LayerCurvature {
   skipped: number;
 }
 
-/** Sums of angles in degrees: of all, and of those that the first token has no part in. */
-function turnsOf({ tokens, data }: Sequence, d: number) {
-  const turn = { sum: 0, count: 0, restSum: 0, restCount: 0, skipped: 0 };
-  let last = new Float64Array(d);
-  let next = new Float64Array(d);
-  let hasLast = false;
-  let lastFromFirst = false;
-  for (let token = 1; token < tokens; token++) {
-    let squares = 0;
-    for (let j = 0, at = token * d; j < d; j++, at++) {
-      const difference = data[at]! - data[at - d]!;
-      next[j] = difference;
-      squares += difference * difference;
-    }
-    if (squares === 0) {
-      turn.skipped++;
-      continue;
-    }
-    const length = Math.sqrt(squares);
-    for (let j = 0; j < d; j++) next[j]! /= length;
-    if (hasLast) {
-      const angle = angleBetween(last, next);
-      turn.sum += angle;
-      turn.count++;
-      if (!lastFromFirst) {
-        turn.restSum += angle;
-        turn.restCount++;
-      }
-    }
-    [last, next, hasLast, lastFromFirst] = [next, last, true, token === 1];
+function layerCurvature(
+  label: string,
+  { n, width, data }: ReducedRows,
+  context: AnalysisContext,
+): LayerCurvature {
+  const all: number[] = [];
+  const rest: number[] = [];
+  let skipped = 0;
+  const at = (sample: number, name: (typeof turns)[number]) =>
+    data[sample * width + turns.indexOf(name)]!;
+  for (let sample = 0; sample < n; sample++) {
+    skipped += at(sample, 'skipped');
+    const count = at(sample, 'count');
+    if (count > 0) all.push(inDegrees(at(sample, 'sum') / count));
+    const restCount = at(sample, 'restCount');
+    if (restCount > 0) rest.push(inDegrees(at(sample, 'restSum') / restCount));
   }
-  return turn;
+  if (all.length < n) {
+    context.warn(
+      `${label}: ${n - all.length} of ${n} sequences have no two steps one after the other, and no angle`,
+    );
+  }
+  return { label, each: all, degrees: real(mean(all)), withoutFirst: real(mean(rest)), skipped };
 }
 
-/** Angle of two unit vectors in degrees (Kahan's formula). */
-function angleBetween(u: Float64Array, w: Float64Array): number {
-  let [apart, along] = [0, 0];
-  for (let j = 0; j < u.length; j++) {
-    apart += (u[j]! - w[j]!) ** 2;
-    along += (u[j]! + w[j]!) ** 2;
-  }
-  return (2 * Math.atan2(Math.sqrt(apart), Math.sqrt(along)) * 180) / Math.PI;
-}
+const inDegrees = (radians: number) => (radians * 180) / Math.PI;
 
 const fewSequences = 8;
 const bins = 18;
