@@ -1,6 +1,18 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { createEngine, listDevices, type Engine } from './device-engine.ts';
-import { cross, distances, dots, gram, nearest, weightedForms } from './kernels.ts';
+import {
+  cross,
+  CrossSum,
+  distances,
+  dots,
+  gram,
+  gramInto,
+  lengthsInto,
+  nearest,
+  radialInto,
+  squaredNorms,
+  weightedForms,
+} from './kernels.ts';
 
 // Every device there is must give what the definitions give.
 const devices = (await listDevices()).filter(({ available }) => available);
@@ -53,6 +65,63 @@ describe.each(devices)('$name', ({ name }) => {
       const far = type.from(a.map((value) => value + 1000.1));
       for (const value of await distances(engine, 3, far, far))
         expect(value).toBeGreaterThanOrEqual(0);
+    });
+
+    test('kernels written to an array of ours are what they say, in its type', async () => {
+      const [x, y] = [type.from(a), type.from(b)];
+      for (const Target of [Float32Array, Float64Array]) {
+        const target = new Target(20);
+        await gramInto(engine, 3, x, y, target);
+        close(target, Array.from(await gram(engine, 3, x, y)));
+        await lengthsInto(engine, 3, x, y, target);
+        table(5, 4, squared).forEach((value, at) => {
+          expect(target[at]).toBeCloseTo(Math.sqrt(value), 5);
+        });
+        await radialInto(engine, 3, 0.05, x, y, target);
+        table(5, 4, squared).forEach((value, at) => {
+          expect(target[at]).toBeCloseTo(Math.exp(-0.05 * value), 6);
+        });
+      }
+    });
+
+    test('squared norms of rows', async () => {
+      close(
+        await squaredNorms(engine, 3, type.from(a)),
+        table(5, 1, (i) => sum(3, (k) => a[i * 3 + k]! ** 2)),
+      );
+    });
+
+    test('an uploaded matrix serves several kernels, until it is disposed of', async () => {
+      const uploaded = await engine.upload(type.from(a), 3);
+      expect([uploaded.rows, uploaded.columns]).toEqual([5, 3]);
+      close(await distances(engine, 3, uploaded, type.from(b)), table(5, 4, squared));
+      const itself = await gram(engine, 3, uploaded, uploaded);
+      close(itself, Array.from(await gram(engine, 3, type.from(a), type.from(a))));
+      uploaded.dispose();
+      await expect(gram(engine, 3, uploaded, uploaded)).rejects.toThrow(/disposed/);
+    });
+
+    test.each([
+      ['in one panel', 7],
+      ['in panels, the last of them narrower', 530],
+    ])('sums of products over blocks of rows, %s', async (_, p) => {
+      const [x, y] = [type.from(matrix(11, p, 3)), type.from(matrix(11, 4, 4))];
+      const itself = new CrossSum(engine, p);
+      const both = new CrossSum(engine, p, 4);
+      for (const [start, end] of [
+        [0, 6],
+        [6, 11],
+      ] as const) {
+        await itself.add(end - start, x.slice(start * p, end * p));
+        const block = await engine.upload(x.slice(start * p, end * p), p);
+        await both.add(end - start, block, y.slice(start * 4, end * 4));
+      }
+      const norm = (values: Float64Array) => values.reduce((total, value) => total + value ** 2, 0);
+      const wide = Float64Array.from(x);
+      const expected = norm(await cross(engine, 11, wide, wide));
+      expect(itself.squaredNorm() / expected).toBeCloseTo(1, 12);
+      const expectedBoth = norm(await cross(engine, 11, wide, Float64Array.from(y)));
+      expect(both.squaredNorm() / expectedBoth).toBeCloseTo(1, 12);
     });
 
     test('nearest lists the k smallest in order', async () => {
