@@ -113,6 +113,8 @@ export interface AnalysisDefinition<P extends z.ZodObject = z.ZodObject> {
   arity: 1 | 2;
   /** Of two sides; `samples` where absent. */
   relation?: Relation;
+  /** Of two sides: one matrix alone will do too, without the values that compare. */
+  alone?: true;
   /** What rows are; `samples` where absent. */
   input?: InputKind | ((params: z.infer<P>) => InputKind);
   /**

@@ -17,7 +17,7 @@ const shown = (value: unknown) => (value === '' ? '(empty)' : `\`${String(value)
 
 /** What it takes, and the shape of what it gives. */
 function inputsOf(definition: AnalysisDefinition): string {
-  const { arity, relation = 'samples', input = 'samples', labels } = definition;
+  const { arity, relation = 'samples', alone, input = 'samples', labels } = definition;
   const perLayer = 'A model gives every value as an array over its layers.';
   const sides: Record<Relation, string> = {
     samples:
@@ -39,6 +39,7 @@ function inputsOf(definition: AnalysisDefinition): string {
     typeof input === 'function' ? 'What rows are depends on the parameters.' : kinds[input];
   return [
     arity === 1 ? `One model or matrix. ${perLayer}` : sides[relation],
+    ...(alone ? ['One matrix alone will do, without what compares two.'] : []),
     kind,
     ...(labels
       ? [

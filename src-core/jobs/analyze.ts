@@ -138,12 +138,12 @@ function checkCount(definition: AnalysisDefinition, specs: readonly string[]): v
 
 function checkPaired(
   opened: readonly OpenedInput[],
-  { arity, relation = 'samples' }: AnalysisDefinition,
+  { arity, relation = 'samples', alone }: AnalysisDefinition,
   ownProbes: boolean,
 ): void {
   const [first, ...others] = opened;
   if (arity === 1 || !first || relation === 'sets' || relation === 'reference') return;
-  if (others.length === 0 && !first.side.layered) {
+  if (others.length === 0 && !first.side.layered && !alone) {
     throw new UserError(
       'usage',
       first.inputs[0]!.uri,
