@@ -116,7 +116,8 @@ function inOrderOfUse({ graph }: OnnxOutline): OnnxTensor[] {
   return [...used].map((name) => stored.get(name)!);
 }
 
-async function readTensor(
+/** All elements of a float32 or float64 tensor; none where they are not stored as such. */
+export async function readTensor(
   path: string,
   { data, shape, dtype, bytes }: OnnxTensor,
 ): Promise<Floats> {

@@ -1,5 +1,6 @@
 import { UserError } from '../../errors.ts';
-import type { AnalysisContext, NamedRows } from '../definition.ts';
+import { modelClassifier } from '../../models/classifier.ts';
+import type { AnalysisContext, NamedRows, Side } from '../definition.ts';
 import { lengthsOf } from './class-pairs.ts';
 
 /** A linear classifier as it is stored: scores are W·h + b. */
@@ -12,6 +13,8 @@ export interface Classifier {
   readonly weights: Float64Array;
   /** Empty for none. */
   readonly bias: Float64Array;
+  /** The only layer that it reads, where that is known. */
+  readonly layer?: string;
 }
 
 /** The rows of a classifier that belong to the classes at hand, in their order. */
@@ -46,6 +49,25 @@ export async function openClassifier(
     weights: await whole(matrix),
     bias: bias === '' ? new Float64Array(0) : await whole(await context.open(bias)),
   };
+}
+
+/** The linear classifier that a model ends in, where the labels are its classes. */
+export async function ownClassifier(
+  { model, layers }: Side,
+  all: readonly string[],
+  context: AnalysisContext,
+): Promise<Classifier | undefined> {
+  const found = model && (await modelClassifier(model));
+  const layer = found?.layers.find((name) =>
+    layers.some(({ label, d }) => label === name && d === found.units),
+  );
+  if (!found || layer === undefined) return undefined;
+  const { name, classes, units, weights, bias } = found;
+  if (classes !== all.length && !areRows(all, classes)) {
+    context.warn(`its classifier ${name} has ${classes} classes, and the labels ${all.length}`);
+    return undefined;
+  }
+  return { name, rows: classes, columns: units, weights, bias, layer };
 }
 
 /** Whether each class is named by a different row number. */

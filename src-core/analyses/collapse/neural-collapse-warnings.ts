@@ -1,6 +1,7 @@
 import type { Classes } from '../classes.ts';
 import type { AnalysisContext } from '../definition.ts';
 import type { KeptClasses } from './class-moments.ts';
+import type { Classifier } from './neural-collapse-classifier.ts';
 import type { LayerCollapse } from './neural-collapse-layer.ts';
 
 interface Settings {
@@ -57,7 +58,7 @@ function where(found: readonly LayerCollapse[], layers: readonly LayerCollapse[]
 export function warnOfLayers(
   layers: readonly LayerCollapse[],
   { target }: Settings,
-  classified: boolean,
+  classifier: Pick<Classifier, 'layer'> | undefined,
   context: AnalysisContext,
 ): void {
   const tell = (test: (layer: LayerCollapse) => boolean, say: (first: LayerCollapse) => string) => {
@@ -96,8 +97,16 @@ export function warnOfLayers(
     ({ n, d }) =>
       `${n} samples for ${d} units: features that know nothing of the classes would have vci ${(1 - d / (n - 1)).toFixed(2)}, not 1; use ${enoughSamples} samples a unit or more`,
   );
-  if (!classified) {
+  if (!classifier) {
     context.warn('nc3, nc4 and unc3 are null: they need the classifier (W=FILE, b=FILE)');
+    return;
+  }
+  if (classifier.layer !== undefined) {
+    if (layers.length > 1) {
+      context.warn(
+        `nc3, nc4 and unc3 are those of ${classifier.layer}, which the model’s classifier reads, and null elsewhere`,
+      );
+    }
     return;
   }
   const unfit = layers.filter(({ values }) => values.nc4 === null);

@@ -5,7 +5,12 @@ import type { AnalysisContext, AnalysisDefinition, Side } from '../definition.ts
 import { layerValues } from '../layers.ts';
 import { keepClasses } from './class-moments.ts';
 import { gramTarget, orthogonalTarget, simplexTarget, type Target } from './class-pairs.ts';
-import { fitClassifier, openClassifier, type Classifier } from './neural-collapse-classifier.ts';
+import {
+  fitClassifier,
+  openClassifier,
+  ownClassifier,
+  type Classifier,
+} from './neural-collapse-classifier.ts';
 import { measureLayer, type LayerCollapse } from './neural-collapse-layer.ts';
 import { collapseViews } from './neural-collapse-views.ts';
 import { warnOfClasses, warnOfLayers } from './neural-collapse-warnings.ts';
@@ -14,7 +19,9 @@ const params = z.object({
   W: z
     .string()
     .default('')
-    .describe('FILE with the weights of the linear classifier, classes × units; empty for none'),
+    .describe(
+      'FILE with the weights of the linear classifier, classes × units; empty for the one that the model ends in',
+    ),
   b: z.string().default('').describe('FILE with its offsets, one a class; empty for none'),
   target: z
     .enum(['simplex', 'orthogonal', 'gram'])
@@ -75,7 +82,7 @@ gnc2 = mean and variance over pairs of log(1/‖m_c/‖m_c‖ − m_c'/‖m_c'�
 etfError = ‖MMᵀ/‖MMᵀ‖_F − T/‖T‖_F‖_F (Kothapalli 2023).
 vci = 1 − tr(Σ_T⁺ Σ_B)/rank(Σ_B), Σ_T = Σ_W + Σ_B (Xu and Liu 2023); with classes of one size Σ_T is the covariance of the samples.
 target=simplex: T = I − 11ᵀ/C, t = −1/(C−1). target=orthogonal, for imbalanced classes without biases: t = 0 and T is the diagonal of MMᵀ, so that lengths are free. target=gram: T = G from the file, t_cc' = G_cc'/√(G_cc G_c'c'), and nc2.normCv is of ‖m_c‖/√G_cc. Orthogonal and given frames need not add up to zero: with them m_c = μ_c, about the origin, in nc2, gnc2, nc3, unc3 and etfError; nc1, nc4, cdnv and vci are those of the simplex.
-Variances and deviations are population ones. Classes are in ascending order of their labels (numbers by value); rows of W and G follow that order, or are picked by label where labels are row numbers of W.`,
+Variances and deviations are population ones. W and b are those that a parameter names, else, for an ONNX model, those of the linear layer that it ends in, with the layer that feeds it. Classes are in ascending order of their labels (numbers by value); rows of W and G follow that order, or are picked by label where labels are row numbers of W.`,
   invariances: [
     'orthogonal transformation (rotation, reflection, permutation of units), of W too',
     'isotropic scaling (all but unc3)',
@@ -94,17 +101,21 @@ Variances and deviations are population ones. Classes are in ascending order of 
     const all = classesOf(side);
     const classes = keepClasses(all, settings.minSamples);
     warnOfClasses(all, classes, settings, context);
-    const classifier = await openClassifier(settings.W, settings.b, context);
-    checkClassifier(side, classifier);
+    const given = await openClassifier(settings.W, settings.b, context);
+    checkClassifier(side, given);
+    const classifier = given ?? (await ownClassifier(side, all.names, context));
     const target = await targetOf(settings, all.names, classes.names, context);
     const layers: LayerCollapse[] = [];
     for (const [index, rows] of side.layers.entries()) {
       const step = (fraction: number) =>
         context.step((index + fraction) / side.layers.length, `Collapse of ${rows.label}`);
-      const fitted = classifier && fitClassifier(classifier, rows.d, all.names, classes.names);
+      const reads = classifier && (classifier.layer ?? rows.label) === rows.label;
+      const fitted = reads
+        ? fitClassifier(classifier, rows.d, all.names, classes.names)
+        : undefined;
       layers.push(await measureLayer(rows, classes, fitted, target, context, step));
     }
-    warnOfLayers(layers, settings, classifier !== undefined, context);
+    warnOfLayers(layers, settings, classifier, context);
     return {
       values: layerValues(
         side,
