@@ -5,7 +5,11 @@ export function inputCount({
   arity,
   relation = 'samples',
   alone,
-}: Pick<AnalysisDefinition, 'arity' | 'relation' | 'alone'>): [least: number, most: number, text: string] {
+}: Pick<AnalysisDefinition, 'arity' | 'relation' | 'alone'>): [
+  least: number,
+  most: number,
+  text: string,
+] {
   if (arity === 1) return [1, 1, 'one input'];
   if (alone) return [1, Infinity, 'one input or more'];
   if (relation === 'samples') return [1, Infinity, 'one model, or two inputs or more'];
