@@ -35,13 +35,19 @@ export const effectiveRank = (spectrum: Spectrum): number =>
 export const rankMe = (spectrum: Spectrum): number =>
   Math.exp(entropy(spectrum.map(Math.sqrt), rankMeEpsilon));
 
+export interface PowerLaw {
+  alpha: number;
+  r2: number;
+  /** λ at rank 1 of the fitted line. */
+  scale: number;
+  first: number;
+  last: number;
+}
+
 /** Least-squares line through (log i, log λ_i), ranks from 1, both ends included. */
-export function powerLaw(
-  spectrum: Spectrum,
-  [first, last]: readonly [number, number],
-): { alpha: number; r2: number } {
+export function powerLaw(spectrum: Spectrum, [first, last]: readonly [number, number]): PowerLaw {
   const count = last - first + 1;
-  if (count < 2) return { alpha: NaN, r2: NaN };
+  if (count < 2) return { alpha: NaN, r2: NaN, scale: NaN, first, last };
   const x = Float64Array.from({ length: count }, (_, i) => Math.log(first + i));
   const y = Float64Array.from({ length: count }, (_, i) => Math.log(spectrum[first - 1 + i]!));
   const meanX = total(x) / count;
@@ -53,5 +59,11 @@ export function powerLaw(
     yy += (y[i]! - meanY) ** 2;
   }
   // A flat spectrum is fitted exactly by slope zero.
-  return { alpha: -xy / xx, r2: yy === 0 ? 1 : xy ** 2 / (xx * yy) };
+  return {
+    alpha: -xy / xx,
+    r2: yy === 0 ? 1 : xy ** 2 / (xx * yy),
+    scale: Math.exp(meanY - (xy / xx) * meanX),
+    first,
+    last,
+  };
 }

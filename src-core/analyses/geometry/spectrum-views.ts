@@ -1,10 +1,11 @@
 import type { Real, View } from '../../results/schema.ts';
 import type { Side } from '../definition.ts';
-import { numericalRank } from './spectrum-measures.ts';
+import { numericalRank, type PowerLaw } from './spectrum-measures.ts';
 
 export interface LayerSpectrum {
   label: string;
   eigenvalues: Float64Array;
+  fit: PowerLaw;
   measures: Record<
     | 'participationRatio'
     | 'effectiveRank'
@@ -48,16 +49,24 @@ function curves(layers: readonly LayerSpectrum[]): View {
   const shown = evenly(layers, mostCurves);
   const longest = Math.max(...shown.map(({ eigenvalues }) => eigenvalues.length));
   const ranks = spacedRanks(longest);
+  // Lines over a dozen curves would hide them.
+  const fits = shown.length === 1 && Number.isFinite(shown[0]!.fit.alpha) ? [shown[0]!.fit] : [];
   return {
     kind: 'line',
     title: 'Eigenvalues of the covariance',
     x: { name: 'rank', values: ranks, log: true },
     y: { name: 'eigenvalue', log: true },
-    series: shown.map(({ label, eigenvalues }) => {
-      // Rounding would stretch the axis over ten further decades.
-      const rank = numericalRank(eigenvalues);
-      return { name: label, values: ranks.map((i) => (i <= rank ? eigenvalues[i - 1]! : null)) };
-    }),
+    series: [
+      ...shown.map(({ label, eigenvalues }) => {
+        // Rounding would stretch the axis over ten further decades.
+        const rank = numericalRank(eigenvalues);
+        return { name: label, values: ranks.map((i) => (i <= rank ? eigenvalues[i - 1]! : null)) };
+      }),
+      ...fits.map(({ alpha, scale, first, last }) => ({
+        name: `α = ${alpha.toFixed(2)}, ranks ${first}–${last}`,
+        values: ranks.map((i) => (i >= first && i <= last ? scale * i ** -alpha : null)),
+      })),
+    ],
   };
 }
 

@@ -17,7 +17,13 @@ import {
   type Rows,
 } from '../test-support.ts';
 import { momentEigenvalues } from './second-moment.ts';
-import { powerLaw, rankMe } from './spectrum-measures.ts';
+import {
+  effectiveRank,
+  entropy,
+  participationRatio,
+  powerLaw,
+  rankMe,
+} from './spectrum-measures.ts';
 
 const ball = formulaFixture('hyperball_n30_d5_seed0.json') as Rows;
 const { X } = formulaFixture('kornblith_seed1337_100x10.json') as { X: Rows };
@@ -119,19 +125,6 @@ describe('dimensions', () => {
 
   test('RankMe of k equal singular values is k', () => {
     expect(rankMe(new Float64Array(12).fill(2))).toBeCloseTo(12, 3);
-  });
-
-  // FORMULAS-more, λ = i^−a over 512 directions: effective rank and participation ratio.
-  test.each([
-    [0.5, 491.73, 281.65],
-    [1, 409.55, 28.28],
-    [2, 117.23, 2.49],
-  ])('λ = i^−%f over 512 directions', async (a, effective, participation) => {
-    const outcome = await spectrumOf(
-      withSpectrum(Array.from({ length: 512 }, (_, i) => (i + 1) ** -a)),
-    );
-    expect(valueOf(outcome, 'effectiveRank')).toBeCloseTo(effective, 2);
-    expect(valueOf(outcome, 'participationRatio')).toBeCloseTo(participation, 2);
   });
 
   test('rank is bounded by samples, and that is said', async () => {
@@ -279,5 +272,54 @@ describe('what cannot be measured', () => {
     const work = run('spectrum', [plain('x', X)], {}, stop);
     await expect(work).rejects.toBeInstanceOf(Cancelled);
     expect(calls).toBe(4);
+  });
+});
+
+describe('power laws over 512 units', () => {
+  // λ_i = i^−a: exponential entropies of σ and of λ, and the participation ratio, exactly.
+  test.each([
+    [0.5, 491.73, 409.55, 281.65],
+    [1, 409.55, 117.23, 28.28],
+    [1.5, 260.59, 16.95, 5.3],
+    [2, 117.23, 5.06, 2.49],
+  ])('of exponent %f', (a, singular, eigen, participation) => {
+    const law = Float64Array.from({ length: 512 }, (_, i) => (i + 1) ** -a);
+    expect(effectiveRank(law)).toBeCloseTo(singular, 2);
+    expect(Math.exp(entropy(law))).toBeCloseTo(eigen, 2);
+    expect(participationRatio(law)).toBeCloseTo(participation, 2);
+    expect(powerLaw(law, [1, 512]).alpha).toBeCloseTo(a, 12);
+  });
+
+  const drawn = (n: number, a: number) =>
+    gaussianRows(n, 512, 5).map((row) => row.map((value, j) => value * (j + 1) ** (-a / 2)));
+  test.each([
+    [0.5, 0.92],
+    [1, 1.31],
+    [1.5, 1.77],
+  ])('exponent %f from 1,024 samples: all ranks bend it to %f', async (a, biased) => {
+    const rows = drawn(1024, a);
+    const all = await spectrumOf(rows, {}, Float32Array);
+    expect(Math.abs(valueOf(all, 'alpha') - biased)).toBeLessThan(0.05);
+    const { values } = await spectrumOf(rows, { window: '3,100' }, Float32Array);
+    expect(Math.abs((values['alpha'] as number) - a)).toBeLessThan(0.16);
+  });
+});
+
+test('entropy of unit-length rows: log 32 for 32 even directions, log 4 for rank 4', async () => {
+  const even = await spectrumOf(gaussianRows(20_000, 32, 6), {}, Float32Array);
+  expect(valueOf(even, 'vonNeumann')).toBeCloseTo(3.465, 3);
+  const four = matrixOf(40, 9, (i, j) => (i % 4 === j ? 2 + i : 0));
+  expect(valueOf(await spectrumOf(four), 'vonNeumann')).toBeCloseTo(Math.log(4), 12);
+});
+
+test('one layer shows the fitted line over its window', async () => {
+  const law = Array.from({ length: 40 }, (_, i) => 7 * (i + 1) ** -1.5);
+  const [view] = (await spectrumOf(withSpectrum(law), { window: '4,20' })).views;
+  if (view?.kind !== 'line') throw new Error('no curve');
+  const [curve, line] = view.series;
+  expect(line!.name).toBe('α = 1.50, ranks 4–20');
+  line!.values.forEach((value, i) => {
+    if (i < 3 || i > 19) expect(value).toBeNull();
+    else expect(value! / curve!.values[i]!).toBeCloseTo(1, 9);
   });
 });

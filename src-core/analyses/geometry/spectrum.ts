@@ -145,6 +145,7 @@ async function layerSpectrum(
   return {
     label: rows.label,
     eigenvalues,
+    fit,
     measures: {
       participationRatio: unlessConstant(participationRatio(eigenvalues)),
       effectiveRank: unlessConstant(effectiveRank(eigenvalues)),
