@@ -17,6 +17,9 @@ export type Values = Record<string, ResultValue>;
 /** Values of (a, b), and of (b, a). */
 export type BothWays = readonly [Values, Values];
 
+/** The main value of (a, b); of a directed measure that of (b, a) behind it. */
+export type Score = number | readonly [number, number];
+
 /**
  * A measure of two representations of the same samples. `L` is what it keeps of a layer: every
  * layer is prepared once and compared with every other, as far as memory allows to keep them.
@@ -34,7 +37,7 @@ export interface PairMeasure<L> extends PairLook {
    */
   compare(a: L, b: L, step: Step): Promise<Values | BothWays> | Values | BothWays;
   /** The main value alone, for null and interval, where that takes less. */
-  score?(a: L, b: L, step: Step): Promise<number> | number;
+  score?(a: L, b: L, step: Step): Promise<Score> | Score;
   /** The layer with its samples reordered: sample i becomes the one that was `order[i]`. */
   permute?(b: L, order: Int32Array): L;
   /** The layer over the samples of a draw. */
