@@ -34,6 +34,8 @@ import { persistence } from './geometry/persistence.ts';
 import { distanceCorrelation } from './similarity/distance-correlation.ts';
 import { hyperbolicity } from './geometry/hyperbolicity.ts';
 import { stochasticShape } from './similarity/stochastic-shape.ts';
+import { relative } from './similarity/relative.ts';
+import { stitching } from './similarity/stitching.ts';
 
 /** Every analysis, in the order of lists and menus. A new one is a file and a line here. */
 export const analyses: readonly AnalysisDefinition[] = [
@@ -48,6 +50,8 @@ export const analyses: readonly AnalysisDefinition[] = [
   cknna,
   distanceCorrelation,
   informationImbalance,
+  relative,
+  stitching,
   rebasin,
   intrinsicDim,
   spectrum,
