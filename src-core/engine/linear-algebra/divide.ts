@@ -30,12 +30,25 @@ export async function divideAndConquer(
   e: Float64Array,
   step: Step,
 ): Promise<Pairs> {
+  const norm = Math.max(largest(d), largest(e));
+  return solve(d, e, (Number.EPSILON * norm) / 8, step);
+}
+
+const largest = (values: Float64Array) =>
+  values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+
+async function solve(
+  d: Float64Array,
+  e: Float64Array,
+  negligible: number,
+  step: Step,
+): Promise<Pairs> {
   const n = d.length;
   if (n <= leafSize) {
     const values = d.slice();
     const vectors = new Float64Array(n * n);
     for (let i = 0; i < n; i++) vectors[i * n + i] = 1;
-    tridiagonalPairs(values, e.slice(), vectors);
+    tridiagonalPairs(values, e.slice(), vectors, negligible);
     return { values, vectors, order: ascending(values) };
   }
   // T = diag(T₁, T₂) + |β|·u·uᵀ with u = (…, 1, ±1, …).
@@ -46,8 +59,8 @@ export async function divideAndConquer(
   upper[half - 1]! -= Math.abs(beta);
   lower[0]! -= Math.abs(beta);
   // Halves cost a quarter of the whole together.
-  const first = await divideAndConquer(upper, e.subarray(0, half), (part) => step(part / 8));
-  const second = await divideAndConquer(lower, e.subarray(half), (part) => step((1 + part) / 8));
+  const first = await solve(upper, e.subarray(0, half), negligible, (part) => step(part / 8));
+  const second = await solve(lower, e.subarray(half), negligible, (part) => step((1 + part) / 8));
   return merge(first, second, beta, (part) => step((1 + 3 * part) / 4));
 }
 
@@ -146,8 +159,7 @@ function deflate(
   p: number,
 ) {
   const n = d.length;
-  const most = (values: Float64Array) => values.reduce((top, x) => Math.max(top, Math.abs(x)), 0);
-  const tolerance = 8 * Number.EPSILON * Math.max(most(d), most(z));
+  const tolerance = 8 * Number.EPSILON * Math.max(largest(d), largest(z));
   const kinds = Uint8Array.from({ length: n }, (_, i) => (i < p ? Kind.first : Kind.second));
   const kept: number[] = [];
   const deflated: number[] = [];

@@ -68,10 +68,15 @@ export async function tridiagonalValues(
 
 /**
  * Eigenvalues of a tridiagonal matrix, left in `d` in no order; `e[i]` couples i − 1 with i, and is
- * overwritten. Its eigenvectors turn the rows of `basis` (n × n). The implicit QL method (Golub and
- * Van Loan, Matrix Computations, 8.3.3).
+ * overwritten; what is `negligible` counts as zero. Its eigenvectors turn the rows of `basis` (n × n).
+ * The implicit QL method (Golub and Van Loan, Matrix Computations, 8.3.3).
  */
-export function tridiagonalPairs(d: Float64Array, e: Float64Array, basis: Float64Array): void {
+export function tridiagonalPairs(
+  d: Float64Array,
+  e: Float64Array,
+  basis: Float64Array,
+  negligible: number,
+): void {
   const n = d.length;
   e.copyWithin(0, 1);
   if (n > 0) e[n - 1] = 0;
@@ -80,6 +85,7 @@ export function tridiagonalPairs(d: Float64Array, e: Float64Array, basis: Float6
       let m = l;
       while (
         m < n - 1 &&
+        Math.abs(e[m]!) > negligible &&
         Math.abs(e[m]!) > Number.EPSILON * (Math.abs(d[m]!) + Math.abs(d[m + 1]!))
       )
         m++;

@@ -74,6 +74,16 @@ test('the Hilbert matrix of size 12: from 1.8 down to 1e-16', async () => {
   expect(values[11]).toBeLessThan(1e-15);
 });
 
+test.each([
+  [150, 150, 150],
+  [200, 90, 30],
+  [90, 200, 90],
+])('large enough to be divided: %d × %d of rank %d', async (m, n, rank) => {
+  const a = multiply(fixtureMatrix(m, rank, 5), fixtureMatrix(rank, n, 6), m, rank, n);
+  const values = await valuesOf(a, m, n);
+  expect(values.filter((value) => value > 1e-10)).toHaveLength(rank);
+});
+
 test('matrices of any shape and rank', async () => {
   const shapes = fc.record({
     m: fc.integer({ min: 1, max: 20 }),

@@ -1,11 +1,18 @@
+import { bidiagonalise, type Bidiagonal } from './bidiagonal.ts';
+import { divideAndConquer } from './divide.ts';
 import { largestOf, type Step } from './eigen.ts';
 import { qr } from './factor.ts';
+import { product, rowGram } from './products.ts';
+import { tridiagonalValues } from './ql.ts';
+import { applyReflections } from './reflections.ts';
 import { transpose } from './transpose.ts';
 
 const noStep: Step = () => Promise.resolve();
 
-/** Elements worked on between two calls of `step`, tens of milliseconds. */
-const elementsPerStep = 1 << 23;
+/** Singular values up to this share of the largest are rounding: their vectors are any. */
+const lost = 32 * Number.EPSILON;
+/** Inner products of unit vectors that count as zero. */
+const orthogonal = 8 * Number.EPSILON;
 
 export interface SingularVectors {
   /** m × r, orthonormal columns. */
@@ -26,9 +33,15 @@ export async function singularValues(
   matrix: Float64Array,
   m: number,
   n: number,
-  options: { step?: Step } = {},
+  { step = noStep }: { step?: Step } = {},
 ): Promise<Float64Array> {
-  return (await svd(matrix, m, n, options)).s;
+  if (m < n) return singularValues(transpose(matrix, m, n), n, m, { step });
+  const scale = largestOf(matrix, n);
+  if (scale === 0) return new Float64Array(n);
+  const reduced = await bidiagonalise(matrix, m, n, scale, false, (part) => step(0.9 * part));
+  const { diagonal, offDiagonal } = symmetricForm(reduced);
+  await tridiagonalValues(diagonal, offDiagonal, (part) => step(0.9 + 0.1 * part));
+  return notNegative(diagonal.sort().reverse().subarray(0, n), scale);
 }
 
 /** The sum of the singular values of an m × n matrix, row-major. @throws as `singularValues`. */
@@ -41,7 +54,9 @@ export async function nuclearNorm(
   return (await singularValues(matrix, m, n, options)).reduce((sum, value) => sum + value, 0);
 }
 
-/** The thin singular value decomposition A = U·diag(s)·Vᵀ, r = min(m, n). @throws as `singularValues`. */
+/**
+ * The thin singular value decomposition A = U·diag(s)·Vᵀ, r = min(m, n). @throws as `singularValues`.
+ */
 export async function svd(
   matrix: Float64Array,
   m: number,
@@ -54,128 +69,81 @@ export async function svd(
   }
   const scale = largestOf(matrix, n);
   const divisor = scale === 0 ? 1 : scale;
-  const { q, r } = qr(
-    matrix.map((value) => value / divisor),
-    m,
-    n,
+  const reduced = await bidiagonalise(matrix, m, n, divisor, true, (part) => step(0.3 * part));
+  const { diagonal, offDiagonal } = symmetricForm(reduced);
+  const pairs = await divideAndConquer(diagonal, offDiagonal, (part) => step(0.3 + 0.4 * part));
+  const order = pairs.order.reverse().slice(0, n);
+  const s = notNegative(
+    Float64Array.from(order, (at) => pairs.values[at]!),
+    scale,
   );
-  // RᵀJ… = VΣ: the rows of R turned until orthogonal are σ·vᵀ, and the turns are U of R, as rows.
-  const turns = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) turns[i * n + i] = 1;
-  await orthogonaliseRows(r, turns, n, step);
-  const norms = Float64Array.from({ length: n }, (_, i) => norm(r.subarray(i * n, (i + 1) * n)));
-  const order = Array.from(norms.keys()).sort((a, b) => norms[b]! - norms[a]!);
-  const s = Float64Array.from(order, (at) => norms[at]! * scale);
-  const vt = new Float64Array(n * n);
-  const ut = new Float64Array(n * n);
-  order.forEach((from, to) => {
-    const length = norms[from]!;
-    vt.set(
-      r.subarray(from * n, (from + 1) * n).map((value) => (length > 0 ? value / length : 0)),
-      to * n,
-    );
-    ut.set(turns.subarray(from * n, (from + 1) * n), to * n);
-  });
-  completeRows(vt, n, s);
-  return { u: multiplyTransposed(q, ut, m, n), s, vt };
-}
-
-const norm = (row: Float64Array) => Math.sqrt(row.reduce((sum, value) => sum + value * value, 0));
-
-/** A·Bᵀ for A: m × n, B: n × n. */
-function multiplyTransposed(a: Float64Array, b: Float64Array, m: number, n: number): Float64Array {
-  const result = new Float64Array(m * n);
-  for (let i = 0; i < m; i++) {
-    for (let j = 0; j < n; j++) {
-      let sum = 0;
-      for (let k = 0; k < n; k++) sum += a[i * n + k]! * b[j * n + k]!;
-      result[i * n + j] = sum;
-    }
-  }
-  return result;
-}
-
-/** One-sided Jacobi (Hestenes): turn pairs of rows until all are orthogonal; `turns` follows. */
-async function orthogonaliseRows(
-  rows: Float64Array,
-  turns: Float64Array,
-  n: number,
-  step: Step,
-): Promise<void> {
-  let largest = 0;
-  for (let i = 0; i < n; i++) {
-    let square = 0;
-    for (let k = i * n; k < (i + 1) * n; k++) square += rows[k]! ** 2;
-    largest = Math.max(largest, square);
-  }
-  // Rows that are rounding beside the largest have no directions to keep apart, and never settle.
-  const rounding = (n * Number.EPSILON) ** 2 * largest;
-  let work = 0;
-  for (let sweep = 0; sweep < 60; sweep++) {
-    let turned = false;
+  // Of what is not lost, each vector of the symmetric form holds one of V and one of U.
+  let rank = 0;
+  while (rank < n && s[rank]! > lost * s[0]!) rank++;
+  const [right, left] = [new Float64Array(n * n), new Float64Array(n * n)];
+  order.slice(0, rank).forEach((from, to) => {
     for (let i = 0; i < n; i++) {
-      for (let j = i + 1; j < n; j++) {
-        let [a, b, inner] = [0, 0, 0];
-        for (let k = 0; k < n; k++) {
-          const x = rows[i * n + k]!;
-          const y = rows[j * n + k]!;
-          a += x * x;
-          b += y * y;
-          inner += x * y;
-        }
-        if (a <= rounding && b <= rounding) continue;
-        if (Math.abs(inner) <= n * Number.EPSILON * Math.sqrt(a) * Math.sqrt(b)) continue;
-        turned = true;
-        const zeta = (b - a) / (2 * inner);
-        const t = (zeta < 0 ? -1 : 1) / (Math.abs(zeta) + Math.hypot(1, zeta));
-        const c = 1 / Math.hypot(1, t);
-        turn(rows, n, i, j, c, c * t);
-        turn(turns, n, i, j, c, c * t);
-      }
-      work += n * n;
-      if (work > elementsPerStep) {
-        work = 0;
-        await step(Math.min(0.9, (sweep + i / n) / 10));
-      }
+      right[to * n + i] = pairs.vectors[from * 2 * n + 2 * i]!;
+      left[to * n + i] = pairs.vectors[from * 2 * n + 2 * i + 1]!;
     }
-    if (!turned) {
-      for (let i = 0; i < n; i++) {
-        const row = rows.subarray(i * n, (i + 1) * n);
-        if (row.reduce((sum, value) => sum + value * value, 0) <= rounding) row.fill(0);
-      }
-      return;
-    }
-  }
-  throw new Error('singular values do not converge');
+  });
+  for (const rows of [right, left]) await orthonormalise(rows, rank, n);
+  const u = new Float64Array(m * n);
+  u.set(transpose(left, n, n));
+  await applyReflections(reduced.left!, u, n, (part) => step(0.8 + 0.1 * part));
+  const v = transpose(right, n, n);
+  await applyReflections(reduced.right!, v, n, (part) => step(0.9 + 0.1 * part));
+  return { u, s, vt: transpose(v, n, n) };
 }
 
-function turn(rows: Float64Array, n: number, i: number, j: number, c: number, s: number): void {
-  for (let a = i * n, b = j * n, end = a + n; a < end; a++, b++) {
-    const x = rows[a]!;
-    const y = rows[b]!;
-    rows[a] = c * x - s * y;
-    rows[b] = s * x + c * y;
-  }
-}
-
-/** Rows whose singular value is lost in rounding become any that are orthogonal to the rest. */
-function completeRows(rows: Float64Array, n: number, s: Float64Array): void {
+/**
+ * The symmetric tridiagonal form whose eigenvalues are ± the singular values of B, and whose
+ * eigenvectors are (v₁, u₁, v₂, u₂, …)/√2 (Golub and Kahan, 1965). Nothing is squared, so that small
+ * values are as exact as large ones.
+ */
+function symmetricForm({ diagonal, superdiagonal }: Bidiagonal) {
+  const n = diagonal.length;
+  const offDiagonal = new Float64Array(2 * n);
   for (let i = 0; i < n; i++) {
-    if (s[i]! > n * Number.EPSILON * s[0]!) continue;
-    const row = rows.subarray(i * n, (i + 1) * n);
-    for (let axis = 0, length = 0; length < 0.5 / Math.sqrt(n) && axis < n; axis++) {
-      row.fill(0);
-      row[axis] = 1;
-      // Twice is enough.
-      for (let again = 0; again < 2; again++) {
-        for (let k = 0; k < i; k++) {
-          const other = rows.subarray(k * n, (k + 1) * n);
-          const inner = row.reduce((sum, value, at) => sum + value * other[at]!, 0);
-          for (let at = 0; at < n; at++) row[at]! -= inner * other[at]!;
-        }
-      }
-      length = norm(row);
-      if (length > 0) for (let at = 0; at < n; at++) row[at]! /= length;
-    }
+    offDiagonal[2 * i + 1] = diagonal[i]!;
+    if (i > 0) offDiagonal[2 * i] = superdiagonal[i - 1]!;
   }
+  return { diagonal: new Float64Array(2 * n), offDiagonal };
+}
+
+const notNegative = (values: Float64Array, scale: number) =>
+  values.map((value) => Math.max(0, value) * scale);
+
+/**
+ * Make the first `rank` rows of n × n, nearly orthogonal, orthonormal (Newton and Schulz's iteration
+ * towards the nearest such rows), and complete them.
+ */
+async function orthonormalise(rows: Float64Array, rank: number, n: number): Promise<void> {
+  const known = rows.subarray(0, rank * n);
+  for (let i = 0; i < rank; i++) {
+    const row = known.subarray(i * n, (i + 1) * n);
+    const length = Math.sqrt(row.reduce((sum, value) => sum + value * value, 0));
+    for (let j = 0; j < n; j++) row[j]! /= length;
+  }
+  for (let pass = 0; rank > 0 && pass < 20; pass++) {
+    const gram = await rowGram(known, rank);
+    let largest = 0;
+    for (let i = 0; i < rank; i++) {
+      for (let j = 0; j < rank; j++) {
+        const error = (i === j ? 1 : 0) - gram[i * rank + j]!;
+        if (Math.abs(error) > largest) largest = Math.abs(error);
+        gram[i * rank + j] = (i === j ? 1 : 0) + error / 2;
+      }
+    }
+    if (largest <= orthogonal) break;
+    const turned = new Float64Array(rank * n);
+    await product(gram, known, rank, rank, (part, first) => turned.set(part, first * n));
+    known.set(turned);
+  }
+  if (rank === n) return;
+  // The last columns of Q span what the first ones, the rows known, leave.
+  const square = new Float64Array(n * n);
+  square.set(known);
+  const { q } = qr(transpose(square, n, n), n, n);
+  rows.set(transpose(q, n, n).subarray(rank * n), rank * n);
 }
