@@ -1,5 +1,7 @@
-// Statistics of every attention head over a set of texts: within the model's own graph, and by a
-// graph of their own on the maps that the model gives out; by turns in one process.
+// What an analysis takes within the model's own graph, and what it takes where the model gives its
+// values out; by turns in one process.
+// - attention: statistics of every head, against a graph of their own on the maps;
+// - curvature: turns of every text's path through each layer, against rows of all tokens.
 // Run: node test/bench/fusing.ts MODEL_FOLDER [texts] [rounds]
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
@@ -8,11 +10,15 @@ import {
   attentionReduction,
   attentionStatistics,
 } from '../../src-core/analyses/collapse/attention-statistics.ts';
+import { turnsReduction } from '../../src-core/analyses/geometry/curvature-turns.ts';
 import { Random } from '../../src-core/analyses/random.ts';
+import { reducedTokens } from '../../src-core/analyses/reduced-tokens.ts';
 import { captureLayers } from '../../src-core/capture/capture.ts';
 import { openFeed } from '../../src-core/capture/feed.ts';
+import type { Reduction } from '../../src-core/capture/reduction.ts';
 import { createEngine } from '../../src-core/engine/device-engine.ts';
 import { attentionLayers } from '../../src-core/jobs/attention-input.ts';
+import { selectLayers } from '../../src-core/models/layers.ts';
 import { openModel } from '../../src-core/models/open.ts';
 import { GraphBuilder } from '../../src-core/onnx/graph-builder.ts';
 import { defaultSentences } from '../../src-core/probes/default-text.ts';
@@ -33,29 +39,56 @@ await writeFile(probe, texts.join('\n'));
 
 const engine = await createEngine('cpu');
 const model = await openModel(folder);
-const layers = attentionLayers(model.outline).map(({ name }) => name);
+const maps = attentionLayers(model.outline).map(({ name }) => name);
+const states = selectLayers(model.outline).filter(({ axes }) => axes === 'tokens');
+const hidden = states.map(({ name }) => name);
 const step = () => Promise.resolve();
+const environment = { engine, cacheLimit: 0, memoryLimit: 2 ** 31, warn: () => undefined, step };
 
-type Rows = Map<string, Float32Array>;
-
+type Rows = Map<string, ArrayLike<number>>;
 /** Rows by layer, and the bytes of outputs that left the runtime for them. */
-async function within(): Promise<{ rows: Rows; bytes: number }> {
-  const captured = await captureLayers(
-    {
-      model,
-      layers,
-      feed: await openFeed(model, probe, home),
-      pool: 'none',
-      reduction: attentionReduction,
-    },
-    { engine, cacheLimit: 0, memoryLimit: 2 ** 31, warn: () => undefined, step },
-  );
+interface Made {
+  rows: Rows;
+  bytes: number;
+}
+
+async function captured(layers: readonly string[], reduction?: Reduction) {
+  const feed = await openFeed(model, probe, home);
+  const request = {
+    model,
+    layers,
+    feed,
+    pool: 'none',
+    ...(reduction ? { reduction } : {}),
+  } as const;
+  return captureLayers(request, environment);
+}
+
+async function within(layers: readonly string[], reduction: Reduction): Promise<Made> {
+  const made = await captured(layers, reduction);
   const rows: Rows = new Map();
-  for (const layer of captured.layers) {
-    rows.set(layer.label, (await layer.rows(0, layer.n)) as Float32Array);
+  let bytes = 0;
+  for (const layer of made.layers) {
+    rows.set(layer.label, await layer.rows(0, layer.n));
+    bytes += layer.n * layer.d * 4;
   }
-  await captured.close();
-  return { rows, bytes: [...rows.values()].reduce((sum, data) => sum + data.byteLength, 0) };
+  await made.close();
+  return { rows, bytes };
+}
+
+async function ofTokenRows(): Promise<Made> {
+  const made = await captured(hidden);
+  const { layers } = made;
+  const side = { name: '', layered: true, layers, sequences: made.sequences! };
+  const rows: Rows = new Map();
+  let bytes = 0;
+  for (const layer of layers) {
+    const { data } = await reducedTokens(side, layer, turnsReduction, { engine }, step);
+    rows.set(layer.label, data);
+    bytes += layer.n * layer.d * 4;
+  }
+  await made.close();
+  return { rows, bytes };
 }
 
 function apartGraph(): Uint8Array {
@@ -72,13 +105,13 @@ function apartGraph(): Uint8Array {
   return graph.finish();
 }
 
-async function apart(): Promise<{ rows: Rows; bytes: number }> {
+async function ofMaps(): Promise<Made> {
   const feed = await openFeed(model, probe, home);
   const { order } = await feed.prepare!(step);
-  const graph = await model.graph(layers);
+  const graph = await model.graph(maps);
   const session = await engine.openModel(graph);
   const own = apartGraph();
-  const rows: Rows = new Map();
+  const rows = new Map<string, Float32Array>();
   let bytes = 0;
   for (let start = 0; start < feed.n; start += batchSize) {
     const end = Math.min(start + batchSize, feed.n);
@@ -89,7 +122,7 @@ async function apart(): Promise<{ rows: Rows; bytes: number }> {
       dims: [end - start, tokens!.tokens],
       data: Float32Array.from(tokens!.mask, Number),
     } as const;
-    for (const [index, layer] of layers.entries()) {
+    for (const [index, layer] of maps.entries()) {
       const { data, dims } = values[graph.outputs[index]!]!;
       bytes += data.byteLength;
       const { y } = await engine.run(own, { maps: { dtype: 'float32', dims, data }, mask });
@@ -107,39 +140,49 @@ async function apart(): Promise<{ rows: Rows; bytes: number }> {
   return { rows, bytes };
 }
 
-const ways = { within, apart };
-const taken: Record<string, { seconds: number[]; busy: number[] }> = {};
-const last: Partial<Record<keyof typeof ways, { rows: Rows; bytes: number }>> = {};
+const ways: Record<string, () => Promise<Made>> = {
+  'attention within': () => within(maps, attentionReduction),
+  'attention of maps': ofMaps,
+  'curvature within': () => within(hidden, turnsReduction),
+  'curvature of rows': ofTokenRows,
+};
+const median = (values: readonly number[]) =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+const taken = new Map(
+  Object.keys(ways).map((name) => [name, { seconds: [] as number[], busy: [] as number[] }]),
+);
+const last = new Map<string, Made>();
 // The first round warms up.
 for (let round = 0; round <= Number(rounds); round++) {
   for (const [name, way] of Object.entries(ways)) {
     const [begun, cpu] = [performance.now(), process.cpuUsage()];
-    last[name as keyof typeof ways] = await way();
+    last.set(name, await way());
     const used = process.cpuUsage(cpu);
     if (round === 0) continue;
-    const entry = (taken[name] ??= { seconds: [], busy: [] });
-    entry.seconds.push((performance.now() - begun) / 1000);
-    entry.busy.push((used.user + used.system) / 1e6);
+    taken.get(name)!.seconds.push((performance.now() - begun) / 1000);
+    taken.get(name)!.busy.push((used.user + used.system) / 1e6);
   }
 }
-const median = (values: readonly number[]) =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
-let worst = 0;
-for (const layer of layers) {
-  const [a, b] = [last.within!.rows.get(layer)!, last.apart!.rows.get(layer)!];
-  a.forEach(
-    (value, at) =>
-      (worst = Math.max(worst, Math.abs(value - b[at]!) / Math.max(1, Math.abs(value)))),
-  );
-}
-for (const [name, { seconds, busy }] of Object.entries(taken)) {
-  const mib = last[name as keyof typeof ways]!.bytes / 2 ** 20;
+for (const [name, { seconds, busy }] of taken) {
+  const mib = last.get(name)!.bytes / 2 ** 20;
   process.stdout.write(
-    `${name}: ${median(seconds).toFixed(2)} s, processor ${median(busy).toFixed(2)} s, ${mib.toFixed(1)} MiB out of the runtime\n`,
+    `${name}: ${median(seconds).toFixed(2)} s, processor ${median(busy).toFixed(2)} s, ${mib.toFixed(2)} MiB out of the runtime\n`,
   );
 }
-process.stdout.write(
-  `largest difference ${worst.toExponential(1)}; load ${loadavg()[0]!.toFixed(1)}\n`,
-);
+for (const [a, b] of [
+  ['attention within', 'attention of maps'],
+  ['curvature within', 'curvature of rows'],
+] as const) {
+  let worst = 0;
+  for (const [layer, values] of last.get(a)!.rows) {
+    const others = last.get(b)!.rows.get(layer)!;
+    for (let at = 0; at < values.length; at++) {
+      const error = Math.abs(values[at]! - others[at]!) / Math.max(1, Math.abs(others[at]!));
+      worst = Math.max(worst, error);
+    }
+  }
+  process.stdout.write(`${a}: differs by ${worst.toExponential(1)} at most\n`);
+}
+process.stdout.write(`load ${loadavg()[0]!.toFixed(1)}\n`);
 await engine.dispose();
 await rm(home, { recursive: true });

@@ -76,6 +76,14 @@ test('zeros are left out, and a bin of one sample has no cosine', async () => {
   expect((outcome.values['centroidDistance'] as unknown[]).at(-1)).toBeNull();
 });
 
+test('within a model’s graph it is what its token states have', async () => {
+  const args = ['tokens', 'minilm/tiny-f32', ['layers.*.resid_post'], { bins: 2 }] as const;
+  const onRows: typeof lengthCollapse = { ...lengthCollapse };
+  delete onRows.reduction;
+  const [within, rows] = [await onModel(lengthCollapse, ...args), await onModel(onRows, ...args)];
+  for (const key of [...keys, 'samples']) near(within.values[key], rows.values[key], 1e-5);
+});
+
 test('a model has bins for each layer', async () => {
   const layers = ['layers.*.resid_post'];
   const params = { bins: 2 };

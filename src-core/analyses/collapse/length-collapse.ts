@@ -2,10 +2,11 @@ import { z } from 'zod';
 import { UserError } from '../../errors.ts';
 import type { Real, View } from '../../results/schema.ts';
 import type { AnalysisContext, AnalysisDefinition, NamedRows, Side } from '../definition.ts';
-import { layerValues } from '../layers.ts';
+import { checkRows, layerValues } from '../layers.ts';
 import { requireMemory } from '../memory.ts';
-import { sequencesIn, startsOf, type Sequence } from '../sequences.ts';
+import { reducedTokens } from '../reduced-tokens.ts';
 import { mean, quantile, real } from '../statistics.ts';
+import { meanReduction, meanStatistics } from './token-mean.ts';
 
 const params = z.object({
   bins: z
@@ -21,7 +22,6 @@ const params = z.object({
       'FILE with one length a sample, for embeddings whose tokens are not at hand; empty to count tokens',
     ),
 });
-type Params = z.infer<typeof params>;
 
 export const lengthCollapse: AnalysisDefinition<typeof params> = {
   id: 'length-collapse',
@@ -30,6 +30,7 @@ export const lengthCollapse: AnalysisDefinition<typeof params> = {
   summary: 'Whether embeddings of longer texts crowd together more than those of shorter ones.',
   arity: 1,
   input: ({ lengths }) => (lengths === '' ? 'tokens' : 'samples'),
+  reduction: meanReduction,
   params,
   values: {
     anisotropy: '[bin]: mean cosine between two different samples of the bin, −1 to 1',
@@ -46,7 +47,7 @@ export const lengthCollapse: AnalysisDefinition<typeof params> = {
 anisotropy of a bin of N = (‖Σ u_i‖² − N)/(N(N − 1)).
 centroidDistance = mean ‖u_i − c‖.
 highFrequency = mean over samples of ‖X − 1x̄ᵀ‖_F/‖X‖_F for tokens X with mean x̄ (the share that a low-pass filter removes).
-Layers of a model give a list of bins each. Samples of zeros are left out.`,
+Layers of a model give a list of bins each. Samples of zeros are left out. For models, tokens are averaged within the model’s own graph, in float32.`,
   invariances: [
     'orthogonal transformation (rotation, reflection, permutation of units)',
     'isotropic scaling',
@@ -59,14 +60,18 @@ Layers of a model give a list of bins each. Samples of zeros are left out.`,
 
   async run(sides, settings, context) {
     const side = sides[0]!;
-    const { starts, lengths } = await samplesOf(side, settings, context);
-    const bins = binsOf(lengths, settings.bins);
+    const fromFile = await lengthsOfFile(side, settings.lengths, context);
+    let bins = fromFile ? binsOf(fromFile, settings.bins) : [];
     const layers: LayerBins[] = [];
     for (const [position, layer] of side.layers.entries()) {
       const step = (fraction: number) =>
         context.step((position + fraction) / side.layers.length, `Lengths in ${layer.label}`);
-      const withTokens = settings.lengths === '';
-      layers.push(await layerBins(layer, starts, bins, withTokens, context, step));
+      const samples = fromFile
+        ? await ofEmbeddings(layer, context)
+        : await ofTokens(side, layer, context, step);
+      if (samples.lengths && position === 0) bins = binsOf(samples.lengths, settings.bins);
+      layers.push(layerBins(layer.label, samples, bins, context));
+      await step(1);
     }
     const small = bins.filter(({ members }) => members.length < 2).length;
     if (small > 0) context.warn(`${small} of ${bins.length} bins hold one sample only`);
@@ -113,13 +118,19 @@ interface LayerBins {
   highFrequency?: Real[];
 }
 
-/** Where each sample's tokens lie (its one row where lengths come from a file), and its length. */
-async function samplesOf(side: Side, { lengths: file }: Params, context: AnalysisContext) {
-  if (file === '') {
-    const starts = startsOf(side);
-    const lengths = Array.from(starts.subarray(1), (end, at) => end - starts[at]!);
-    return { starts, lengths };
-  }
+/** The samples of a layer. */
+interface Samples {
+  n: number;
+  d: number;
+  /** n × d. */
+  embeddings: Float64Array;
+  /** Where tokens are known: how many, and what their mean leaves of their norm. */
+  lengths?: Float64Array;
+  shares?: Float64Array;
+}
+
+async function lengthsOfFile(side: Side, file: string, context: AnalysisContext) {
+  if (file === '') return undefined;
   const rows = await context.open(file);
   const n = side.layers[0]?.n ?? 0;
   if (rows.n !== n || rows.d !== 1) {
@@ -130,13 +141,55 @@ async function samplesOf(side: Side, { lengths: file }: Params, context: Analysi
       'give one length for each sample, in their order',
     );
   }
-  const lengths = Array.from(await rows.rows(0, n));
-  return { starts: Uint32Array.from({ length: n + 1 }, (_, at) => at), lengths };
+  return Float64Array.from(await rows.rows(0, n));
+}
+
+function requireRoom(context: AnalysisContext, n: number, d: number, label: string): void {
+  requireMemory(
+    context,
+    3 * n * d * Float64Array.BYTES_PER_ELEMENT,
+    `embeddings of ${n} samples in ${label}`,
+    'use fewer samples',
+  );
+}
+
+async function ofEmbeddings(layer: NamedRows, context: AnalysisContext): Promise<Samples> {
+  const { n, d, label } = layer;
+  requireRoom(context, n, d, label);
+  await checkRows(layer, context, 1);
+  return { n, d, embeddings: Float64Array.from(await layer.rows(0, n)) };
+}
+
+async function ofTokens(
+  side: Side,
+  layer: NamedRows,
+  context: AnalysisContext,
+  step: (fraction: number) => Promise<void>,
+): Promise<Samples> {
+  const count = side.sequences ? side.sequences.length - 1 : layer.n;
+  requireRoom(context, count, layer.d, layer.label);
+  const { n, width, data } = await reducedTokens(side, layer, meanReduction, context, step);
+  const d = width - meanStatistics.length;
+  const column = (name: (typeof meanStatistics)[number]) =>
+    Float64Array.from({ length: n }, (_, at) => data[at * width + meanStatistics.indexOf(name)]!);
+  const [rest, whole] = [column('rest'), column('whole')];
+  const embeddings = new Float64Array(n * d);
+  for (let sample = 0; sample < n; sample++) {
+    const end = (sample + 1) * width;
+    embeddings.set(data.subarray(end - d, end), sample * d);
+  }
+  return {
+    n,
+    d,
+    embeddings,
+    lengths: column('tokens').map(Math.round),
+    shares: rest.map((value, at) => Math.sqrt(value / whole[at]!)),
+  };
 }
 
 /** Bins that end at quantiles of length; those without a sample are not listed. */
-function binsOf(lengths: readonly number[], count: number): Bin[] {
-  const sorted = Float64Array.from(lengths).sort();
+function binsOf(lengths: Float64Array, count: number): Bin[] {
+  const sorted = lengths.toSorted();
   const ends = Array.from({ length: count - 1 }, (_, i) => quantile(sorted, (i + 1) / count));
   const bins = new Map<number, number[]>();
   lengths.forEach((length, sample) => {
@@ -151,70 +204,38 @@ function binsOf(lengths: readonly number[], count: number): Bin[] {
     });
 }
 
-async function layerBins(
-  layer: NamedRows,
-  starts: Uint32Array,
+function layerBins(
+  label: string,
+  { n, d, embeddings, shares }: Samples,
   bins: readonly Bin[],
-  withTokens: boolean,
   context: AnalysisContext,
-  step: (fraction: number) => Promise<void>,
-): Promise<LayerBins> {
-  const { d, label } = layer;
-  const n = starts.length - 1;
-  requireMemory(
-    context,
-    n * d * Float64Array.BYTES_PER_ELEMENT,
-    `embeddings of ${n} samples in ${label}`,
-    'use fewer samples',
-  );
-  const units = new Float64Array(n * d);
-  const shares = new Float64Array(n);
+): LayerBins {
   const centre = new Float64Array(d);
-  let directed = 0;
-  for await (const sequence of sequencesIn(layer, starts)) {
-    const unit = units.subarray(sequence.index * d, (sequence.index + 1) * d);
-    shares[sequence.index] = embed(sequence, unit);
-    if (unit.some((value) => value !== 0)) {
-      directed++;
-      for (let j = 0; j < d; j++) centre[j]! += unit[j]!;
-    }
-    await step((sequence.index + 1) / n);
+  const units: (Float64Array | undefined)[] = [];
+  for (let sample = 0; sample < n; sample++) {
+    const unit = embeddings.slice(sample * d, (sample + 1) * d);
+    const length = Math.sqrt(unit.reduce((sum, value) => sum + value * value, 0));
+    units.push(length > 0 ? unit : undefined);
+    if (length === 0) continue;
+    for (let j = 0; j < d; j++) centre[j]! += unit[j]! /= length;
   }
+  const directed = units.filter((unit) => unit !== undefined).length;
   if (directed < n) {
     context.warn(`${label}: ${n - directed} of ${n} samples are zero and left out`);
   }
   for (let j = 0; j < d; j++) centre[j]! /= directed;
-  const unitOf = (sample: number) => units.subarray(sample * d, (sample + 1) * d);
-  const kept = bins.map(({ members }) =>
-    members.filter((sample) => unitOf(sample).some((value) => value !== 0)),
-  );
+  const kept = bins.map(({ members }) => members.filter((sample) => units[sample] !== undefined));
+  const unitsOf = (members: readonly number[]) => members.map((sample) => units[sample]!);
   return {
     label,
-    anisotropy: kept.map((members) => real(meanCosine(members.map(unitOf), d))),
+    anisotropy: kept.map((members) => real(meanCosine(unitsOf(members), d))),
     centroidDistance: kept.map((members) =>
-      real(mean(members.map((sample) => distance(unitOf(sample), centre)))),
+      real(mean(unitsOf(members).map((unit) => distance(unit, centre)))),
     ),
-    ...(withTokens
+    ...(shares
       ? { highFrequency: kept.map((members) => real(mean(members.map((at) => shares[at]!)))) }
       : {}),
   };
-}
-
-/** Writes the unit mean of the tokens (zeros where it has no direction); gives ‖X − 1x̄ᵀ‖_F/‖X‖_F. */
-function embed({ tokens, data }: Sequence, unit: Float64Array): number {
-  const d = unit.length;
-  for (let at = 0; at < data.length;) for (let j = 0; j < d; j++) unit[j]! += data[at++]!;
-  for (let j = 0; j < d; j++) unit[j]! /= tokens;
-  let [rest, whole] = [0, 0];
-  for (let at = 0; at < data.length;) {
-    for (let j = 0; j < d; j++, at++) {
-      rest += (data[at]! - unit[j]!) ** 2;
-      whole += data[at]! ** 2;
-    }
-  }
-  const length = Math.sqrt(unit.reduce((sum, value) => sum + value * value, 0));
-  if (length > 0) for (let j = 0; j < d; j++) unit[j]! /= length;
-  return Math.sqrt(rest / whole);
 }
 
 /** Mean cosine of pairs of unit vectors, without forming the pairs. */
