@@ -49,7 +49,7 @@ Of two models, corresponding layers are compared: of the same name, else of the 
   ],
   invariantTo: ['permutation', 'orthogonal', 'scaling', 'translation'],
   misleads:
-    'In high dimension precision and recall are not symmetric: a set a little inside the reference has precision 1 and recall near 0, one a little outside the reverse, although both are equally far. Few samples make large balls, and outliers make huge ones, which precision counts and density counts less. Compare sets of equal size. Many copies make balls of radius 0, which hold nothing.',
+    'In high dimension precision and recall are not symmetric: a set a little inside the reference has precision 1 and recall near 0, one a little outside the reverse, although both are equally far. Few samples make large balls, and outliers make huge ones, which precision counts and density counts less. Compare sets of equal size. Many copies make balls of radius 0, which hold nothing. Both sets must have come through one model (--probe A --probe B): units of two models do not correspond.',
   citation:
     'Kynkäänniemi, Karras, Laine, Lehtinen and Aila, Improved Precision and Recall Metric for Assessing Generative Models, NeurIPS 2019; Naeem, Oh, Uh, Choi and Yoo, Reliable Fidelity and Diversity Metrics for Generative Models, ICML 2020; Khayatkhoei and AbdAlmageed, Emergent Asymmetry of Precision and Recall for Measuring Fidelity and Diversity of Generative Models in High Dimensions, ICML 2023',
 

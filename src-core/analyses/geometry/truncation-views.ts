@@ -13,8 +13,8 @@ export function truncationViews(
   const name = labelled ? 'accuracy' : 'overlap';
   const measure = labelled ? '1-NN accuracy' : 'share of neighbours kept';
   const only = layers.length === 1 ? layers[0]! : undefined;
-  const widest = layers.reduce((a, b) => (b.prefixes.length > a.prefixes.length ? b : a));
-  const axis = { name: 'units kept', values: widest.prefixes, log: true };
+  const sizes = [...new Set(layers.flatMap(({ prefixes }) => prefixes))].sort((a, b) => a - b);
+  const axis = { name: 'units kept', values: sizes, log: true };
   const stride = Math.ceil(layers.length / mostCurves);
   const shown = layers.filter((_, at) => at % stride === 0);
   const curve = (title: string, y: string, series: { name: string; values: Real[] }[]): View => ({
@@ -36,9 +36,9 @@ export function truncationViews(
         curve(
           labelled ? 'Accuracy of prefixes, by layer' : 'Neighbours kept by prefixes, by layer',
           measure,
-          shown.map(({ label, leading }) => ({
+          shown.map(({ label, prefixes, leading }) => ({
             name: label,
-            values: leading.map((kept) => kept[name]),
+            values: sizes.map((size) => leading[prefixes.indexOf(size)]?.[name] ?? null),
           })),
         ),
       ];

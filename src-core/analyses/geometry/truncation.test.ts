@@ -121,6 +121,13 @@ test('layers of different width', async () => {
     [1, 2, 4, 8, 9],
   ]);
   expect(outcome.views.map(({ kind }) => kind)).toEqual(['line', 'table']);
+  const [view] = outcome.views;
+  if (view?.kind !== 'line') throw new Error('no curves');
+  expect(view.x.values).toEqual([1, 2, 4, 8, 9]);
+  expect(view.series.map(({ values }) => values.map((value) => value === null))).toEqual([
+    [false, false, false, true, true],
+    [false, false, false, false, false],
+  ]);
 });
 
 describe('what cannot be measured', () => {
@@ -130,7 +137,7 @@ describe('what cannot be measured', () => {
     expect(outcome.values['prefixes']).toEqual([2]);
     expect(outcome.warnings.join('\n')).toMatch(/prefixes above its 4 units/);
     expect(outcome.warnings.join('\n')).toMatch(/6 samples have 5 neighbours each, not 10/);
-    expect(outcome.warnings.join('\n')).toMatch(/1 of 6 in 2 units/);
+    expect(outcome.warnings.join('\n')).toMatch(/up to 1 of 6, where 2 units or fewer/);
   });
   test.each(['0,2', 'a', '1.5'])('prefixes "%s" are refused', async (prefixes) => {
     await expect(valuesOf(gaussianRows(6, 4, 6), { prefixes })).rejects.toMatchObject({

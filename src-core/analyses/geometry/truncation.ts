@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import type { Engine } from '../../engine/device-engine.ts';
 import type { Real } from '../../results/schema.ts';
 import { Matrix, type RowSource } from '../../tensor/matrix.ts';
 import { classesOf, type Classes } from '../classes.ts';
@@ -137,11 +136,12 @@ async function truncated(
   let done = 0;
   const part = (fraction: number) => step((done + fraction) / tasks);
 
+  const zeros: ZeroRows[] = [];
   const inOrder = Int32Array.from({ length: d }, (_, j) => j);
-  const full = await neighboursIn(context, label, rows.uncentred(), inOrder, k, part);
+  const full = await neighboursIn(context, zeros, label, rows.uncentred(), inOrder, k, part);
   done++;
   const judge = async (source: RowSource, units: Int32Array): Promise<Kept> => {
-    const found = await neighboursIn(context, label, source, units, k, part);
+    const found = await neighboursIn(context, zeros, label, source, units, k, part);
     done++;
     return {
       accuracy: classes ? sameClass(found, k, classes.index) : null,
@@ -165,12 +165,34 @@ async function truncated(
   const order = new Random(from).permutation(d);
   const random: Kept[] = [];
   for (const size of sizes) random.push(await judge(rows.uncentred(), order.slice(0, size)));
+  warnOfZeros(label, n, zeros, context);
   return { label, prefixes: sizes, leading, components, random };
+}
+
+/** Samples without a direction in one choice of units. */
+interface ZeroRows {
+  units: number;
+  rows: number;
+}
+
+function warnOfZeros(
+  label: string,
+  n: number,
+  zeros: readonly ZeroRows[],
+  context: AnalysisContext,
+): void {
+  const some = zeros.filter(({ rows }) => rows > 0);
+  if (some.length === 0) return;
+  const [units, rows] = [some.map((at) => at.units), some.map((at) => at.rows)];
+  context.warn(
+    `${label}: samples that are zero in every unit kept have no direction: up to ${Math.max(...rows)} of ${n}, where ${Math.max(...units)} units or fewer are kept`,
+  );
 }
 
 /** The k nearest others of each sample by the cosine over some units; n × k. */
 async function neighboursIn(
-  context: AnalysisContext & { engine: Engine },
+  context: AnalysisContext,
+  zeros: ZeroRows[],
   label: string,
   source: RowSource,
   units: Int32Array,
@@ -179,11 +201,7 @@ async function neighboursIn(
 ): Promise<Int32Array> {
   const prefix = new UnitPrefix(label, source, units);
   const checked = await checkRows(prefix, { ...context, step: () => step(0) }, leastSamples);
-  if (prefix.zeroRows > 0) {
-    context.warn(
-      `${label}: samples that are zero in a prefix have no direction there: ${prefix.zeroRows} of ${prefix.n} in ${units.length} units`,
-    );
-  }
+  zeros.push({ units: units.length, rows: prefix.zeroRows });
   return (await nearestNeighbours(context.engine, checked, k, step)).indices;
 }
 
