@@ -36,6 +36,7 @@ import { hyperbolicity } from './geometry/hyperbolicity.ts';
 import { stochasticShape } from './similarity/stochastic-shape.ts';
 import { relative } from './similarity/relative.ts';
 import { stitching } from './similarity/stitching.ts';
+import { ricci } from './similarity/ricci.ts';
 
 /** Every analysis, in the order of lists and menus. A new one is a file and a line here. */
 export const analyses: readonly AnalysisDefinition[] = [
@@ -53,6 +54,7 @@ export const analyses: readonly AnalysisDefinition[] = [
   relative,
   stitching,
   rebasin,
+  ricci,
   intrinsicDim,
   spectrum,
   isotropy,
