@@ -178,6 +178,46 @@ describe('layers', () => {
   });
 });
 
+describe('more than two inputs', () => {
+  const rows = Array.from({ length: 5 }, (_, at) =>
+    X.map((row, i) => row.map((value, j) => value + at * Y[i]![j]! * ((at * j) % 3))),
+  );
+  const [a, b, c, d, e] = rows as [Rows, Rows, Rows, Rows, Rows];
+
+  test('matrices give each with each', async () => {
+    const outcome = await run('cka', [plain('a', a), plain('b', b), plain('c', c)]);
+    const matrix = outcome.values['cka'] as number[][];
+    expect(matrix[0]![1]).toBeCloseTo(await compare(a, b), 12);
+    expect(matrix[2]![0]).toBeCloseTo(await compare(a, c), 12);
+    expect(matrix[1]![2]).toBeCloseTo(await compare(b, c), 12);
+    expect(matrix.map((row, i) => row[i])).toEqual([1, 1, 1]);
+    expect(outcome.values).not.toHaveProperty('perLayer');
+  });
+
+  test('models give mean best matches, and every layer with every other', async () => {
+    const sides = [model('m', { a, b }), model('n', { c, d }), plain('e', e)];
+    const outcome = await run('cka', sides, { permutations: 19, bootstrap: 20 });
+    const perLayer = outcome.values['perLayer'] as number[][];
+    const all = [a, b, c, d, e];
+    for (const [i, x] of all.entries()) {
+      for (const [j, y] of all.entries()) {
+        expect(perLayer[i]![j]).toBeCloseTo(i === j ? 1 : await compare(x, y), 10);
+      }
+    }
+    const of = (i: number, j: number) => perLayer[i]![j]!;
+    const forward = (Math.max(of(0, 2), of(0, 3)) + Math.max(of(1, 2), of(1, 3))) / 2;
+    const backward = (Math.max(of(0, 2), of(1, 2)) + Math.max(of(0, 3), of(1, 3))) / 2;
+    const matrix = outcome.values['cka'] as number[][];
+    expect(matrix[0]![1]).toBeCloseTo((forward + backward) / 2, 12);
+    expect(matrix[1]![0]).toBe(matrix[0]![1]);
+    expect(matrix.map((row, i) => row[i])).toEqual([1, 1, 1]);
+    for (const found of [outcome.null!.p, outcome.interval!.low] as number[][][]) {
+      expect(found.map((row) => row.length)).toEqual([3, 3, 3]);
+    }
+    expect(outcome.views.filter(({ kind }) => kind === 'heatmap')).toHaveLength(2);
+  });
+});
+
 describe('null and interval', () => {
   test('independent data are inside the null, alike data outside', async () => {
     const params = { permutations: 99, seed: 4 };
