@@ -38,7 +38,7 @@ export const cka: AnalysisDefinition<typeof params> = {
   arity: 2,
   params,
   values: {
-    cka: 'CKA, 1 for representations alike up to rotation and scale; a matrix over layers × layers where a side is a model. The biased estimate lies in [0, 1]; the debiased one is zero on average for independent data, may be negative, and is not clamped.',
+    cka: 'CKA, 1 for representations alike up to rotation and scale; a matrix over layers × layers where a side is a model. Of more than two inputs, inputs × inputs: the mean over layers of the largest CKA with a layer of the other, both directions averaged, with every layer by every other in perLayer. The biased estimate lies in [0, 1]; the debiased one is zero on average for independent data, may be negative, and is not clamped.',
   },
   headline: 'cka',
   formula: `CKA = HSIC(K, L) / √(HSIC(K, K)·HSIC(L, L)), with K, L the n × n kernel matrices of column-centred rows.
