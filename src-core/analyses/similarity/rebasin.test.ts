@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openFeed } from '../../capture/feed.ts';
 import { openModel } from '../../models/open.ts';
@@ -121,6 +122,26 @@ function expectFound(outcome: Ran, planted: readonly (readonly number[])[]) {
 }
 
 describe('a planted permutation', () => {
+  test('is found whatever the weights and the order of layers', () =>
+    fc.assert(
+      fc.asyncProperty(fc.nat(1e6), async (seed) => {
+        const weights = gaussianWeights(mlpShapes, seed);
+        const planted = orders([12, 9], seed + 1);
+        const sides = [
+          await side(await onnxFile('any-a', mlp, weights), undefined, 'noise:8'),
+          await side(
+            await onnxFile('any-b', mlp, mlpMoved(weights, planted)),
+            undefined,
+            'noise:8',
+          ),
+        ];
+        const outcome = await run(rebasin, sides, { seed });
+        expect(outcome.values['permutations']).toEqual(planted.map(inverse));
+        expect(valueOf(outcome, 'midpoint')).toBeLessThan(1e-5);
+      }),
+      { numRuns: 8, seed: 7 },
+    ));
+
   test.each(['weights', 'activations'])('of an MLP is found by its %s', async (data) => {
     const weights = gaussianWeights(mlpShapes, 1);
     const planted = orders([12, 9], 5);
@@ -320,6 +341,18 @@ describe('what stays in place', () => {
     const path = await onnxFile('attention', net, weights);
     await expect(run(rebasin, [await side(path), await side(path)])).rejects.toThrow(
       /no hidden layer whose units can be put in another order: they meet Transpose/,
+    );
+  });
+
+  test('units that a linear layer hands to nothing but the output do', async () => {
+    const net: Build = (graph, weight) => {
+      const x = graph.input('x', 'float32', ['n', 4]);
+      const first = graph.op('Gemm', [x, weight('w1')], { transB: 1 });
+      graph.output(graph.op('Sigmoid', [first]), 'float32', ['n', 6]);
+    };
+    const path = await onnxFile('single', net, weights);
+    await expect(run(rebasin, [await side(path), await side(path)])).rejects.toThrow(
+      /no linear layer with float weights hands its units to another/,
     );
   });
 

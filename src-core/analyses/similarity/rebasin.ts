@@ -203,7 +203,9 @@ function checkUnits(side: Side, { units }: MovableWeights, context: AnalysisCont
       'unsupported',
       side.name,
       `has no hidden layer whose units can be put in another order${
-        obstacles.length > 0 ? `: they meet ${obstacles.join(', ')}` : ''
+        obstacles.length > 0
+          ? `: they meet ${obstacles.join(', ')}`
+          : ': no linear layer with float weights hands its units to another'
       }`,
       'give models of linear layers with elementwise functions between them',
     );
