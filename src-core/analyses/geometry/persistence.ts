@@ -78,8 +78,8 @@ Computed by persistent cohomology with clearing and apparent pairs (Bauer 2021),
       layers.push(
         await layerPersistence(layer, settings, {
           ...context,
-          step: (fraction, message = 'Distances') =>
-            context.step((index + fraction) / side!.layers.length, `${message} of ${layer.label}`),
+          step: (fraction, message = `Distances of ${layer.label}`) =>
+            context.step((index + fraction) / side!.layers.length, message),
         }),
       );
     }
@@ -110,7 +110,8 @@ async function layerPersistence(
   context: AnalysisContext,
 ): Promise<LayerPersistence> {
   const { label } = layer;
-  const step = (fraction: number, message?: string) => context.step(fraction, message);
+  const step = (fraction: number, message?: string) =>
+    context.step(fraction, message && `${message} of ${label}`);
   const whole = await metricOf(layer, input, context);
   let metric: Metric = whole;
   let errorBound = 0;
