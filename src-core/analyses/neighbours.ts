@@ -1,4 +1,5 @@
 import type { Engine } from '../engine/device-engine.ts';
+import type { DeviceMatrix } from '../engine/device-matrix.ts';
 import { nearest } from '../engine/kernels.ts';
 import type { Floats } from '../tensor/matrix.ts';
 import { blocks, type Range } from './blocks.ts';
@@ -207,16 +208,21 @@ async function search(engine: Engine, space: Space, k: number, step: Step): Prom
     1,
     Math.min(largestQuery, Math.floor(callBudget / (d * Math.min(n, largestTile)))),
   );
-  let wide: Rows | undefined;
-  for (const range of blocks(n, query)) {
-    let candidates = await candidatesOf(engine, space.device, d, range, take, step);
-    const sure = settle(candidates, range, (row) => space.error(row));
-    if (!sure && space.device.data instanceof Float32Array) {
-      wide ??= await space.wide();
-      candidates = await candidatesOf(engine, wide, d, range, take, step);
-      settle(candidates, range, () => 0);
+  const narrow = await place(engine, space.device, d);
+  let wide: Placed | undefined;
+  try {
+    for (const range of blocks(n, query)) {
+      let candidates = await candidatesOf(engine, narrow, d, range, take, step);
+      const sure = settle(candidates, range, (row) => space.error(row));
+      if (!sure && space.device.data instanceof Float32Array) {
+        wide ??= await place(engine, await space.wide(), d);
+        candidates = await candidatesOf(engine, wide, d, range, take, step);
+        settle(candidates, range, () => 0);
+      }
+      await step(range[1] / n);
     }
-    await step(range[1] / n);
+  } finally {
+    for (const tile of [...narrow.tiles, ...(wide?.tiles ?? [])]) tile.dispose();
   }
   return { n, k, indices, distances, distance: (i, j) => Math.sqrt(exact(i, j)) };
 
@@ -257,20 +263,34 @@ interface Candidates {
   distances: Float64Array;
 }
 
+/** Rows whose data are where the engine computes, for every block of queries. */
+interface Placed {
+  queries: Floats;
+  tiles: readonly DeviceMatrix[];
+}
+
+async function place(engine: Engine, { queries, data }: Rows, d: number): Promise<Placed> {
+  const tiles: DeviceMatrix[] = [];
+  for (const [from, to] of blocks(data.length / d, largestTile)) {
+    tiles.push(await engine.upload(data.subarray(from * d, to * d), d));
+  }
+  return { queries, tiles };
+}
+
 async function candidatesOf(
   engine: Engine,
-  { queries: all, data }: Rows,
+  { queries: all, tiles }: Placed,
   d: number,
   [start, end]: Range,
   take: number,
   step: Step,
 ): Promise<Candidates> {
-  const n = data.length / d;
+  const n = all.length / d;
   const queries = all.subarray(start * d, end * d);
   let best: Candidates | undefined;
-  for (const [from, to] of blocks(n, largestTile)) {
-    const k = Math.min(take, to - from);
-    const found = await nearest(engine, d, queries, data.subarray(from * d, to * d), k);
+  for (const [index, rows] of tiles.entries()) {
+    const from = index * largestTile;
+    const found = await nearest(engine, d, queries, rows, Math.min(take, rows.rows));
     const tile = {
       indices: Int32Array.from(found.indices, (index) => Number(index) + from),
       distances: found.distances,
