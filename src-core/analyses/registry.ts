@@ -37,6 +37,7 @@ import { stochasticShape } from './similarity/stochastic-shape.ts';
 import { relative } from './similarity/relative.ts';
 import { stitching } from './similarity/stitching.ts';
 import { ricci } from './similarity/ricci.ts';
+import { neuronMatch } from './similarity/neuron-match.ts';
 
 /** Every analysis, in the order of lists and menus. A new one is a file and a line here. */
 export const analyses: readonly AnalysisDefinition[] = [
@@ -53,6 +54,7 @@ export const analyses: readonly AnalysisDefinition[] = [
   informationImbalance,
   relative,
   stitching,
+  neuronMatch,
   rebasin,
   ricci,
   intrinsicDim,
