@@ -4,7 +4,8 @@ import type { DimensionEstimate, NeighbourDistances } from './dimension-estimato
 const coarsest = 64;
 /** Scales that make a plateau. */
 const plateauLength = 3;
-const tolerance = 1e-12;
+const tolerance = 1e-13;
+const mostRounds = 100;
 
 /** 1, 2, 4, … as far as `n` points have 2·n1 neighbours each. */
 export function grideScales(n: number): number[] {
@@ -52,27 +53,32 @@ function plateau(estimates: readonly { dimension: number }[]): number {
 
 /**
  * Where the derivative of the log-likelihood in d vanishes, for x = log μ and n2 = 2·n1:
- * N/d + (n1 − 1)Σ x/(1 − e^{−dx}) − (n2 − 1)Σ x, which falls with d. Only e^{−dx} occurs, so that
- * nothing overflows.
+ * N/d + (n1 − 1)Σ x/(1 − e^{−dx}) − (n2 − 1)Σ x. It falls and is convex, so that Newton's steps from
+ * a d that is too small never pass the root. Only e^{−dx} occurs, so that nothing overflows.
  */
 function mostLikely(logs: Float64Array, n1: number): number {
   const n = logs.length;
   const sum = logs.reduce((total, x) => total + x, 0);
   if (n === 0 || sum === 0) return NaN;
   if (n1 === 1) return n / sum;
-  const slope = (d: number) => {
-    let tail = 0;
-    for (const x of logs) tail += x === 0 ? 1 / d : x / -Math.expm1(-d * x);
-    return n / d + (n1 - 1) * tail - (2 * n1 - 1) * sum;
+  const at = (d: number) => {
+    let [value, slope] = [n / d - (2 * n1 - 1) * sum, -n / (d * d)];
+    for (const x of logs) {
+      const rest = -Math.expm1(-d * x);
+      // The limits at x = 0, where two distances are equal.
+      value += (n1 - 1) * (x === 0 ? 1 / d : x / rest);
+      slope -= (n1 - 1) * (x === 0 ? 1 / (d * d) : (x * x * (1 - rest)) / (rest * rest));
+    }
+    return { value, slope };
   };
-  let [low, high] = [n / sum, n / sum];
-  while (slope(low) < 0) low /= 2;
-  while (slope(high) > 0) high *= 2;
-  while (high / low - 1 > tolerance) {
-    const middle = Math.sqrt(low * high);
-    if (middle <= low || middle >= high) break;
-    if (slope(middle) > 0) low = middle;
-    else high = middle;
+  let d = n / sum;
+  let here = at(d);
+  while (here.value < 0) here = at((d /= 2));
+  for (let round = 0; round < mostRounds; round++) {
+    const change = -here.value / here.slope;
+    d += change;
+    if (change <= tolerance * d) break;
+    here = at(d);
   }
-  return Math.sqrt(low * high);
+  return d;
 }

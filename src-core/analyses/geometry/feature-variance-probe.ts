@@ -1,8 +1,8 @@
 import type { Engine } from '../../engine/device-engine.ts';
 import { cross, gram } from '../../engine/kernels.ts';
-import { solvePositive } from '../../engine/linear-algebra/factor.ts';
 import type { Random } from '../random.ts';
 import type { Feature } from './feature-variance-design.ts';
+import { solveRidge } from './feature-variance-solve.ts';
 
 /** Ridge penalty, in units of the mean variance of a unit. */
 const penalty = 1e-2;
@@ -125,7 +125,7 @@ async function ridge(
   }
   for (let i = 0; i < size; i++) moment[i * size + i]! += lambda;
   const right = dual ? targets : await cross(engine, n, x, targets);
-  const weights = solvePositive(moment, size, right, columns);
+  const weights = await solveRidge(engine, moment, size, right, columns, () => step(0.6));
   await step(0.8);
   if (!dual) return product(engine, z, weights, d);
   return product(engine, await gram(engine, d, z, x), weights, n);

@@ -3,8 +3,18 @@ import { describe, expect, test } from 'vitest';
 import { Cancelled } from '../../errors.ts';
 import type { Side } from '../definition.ts';
 import { Random } from '../random.ts';
-import { gaussianRows, matrixOf, model, plain, run, type Rows } from '../test-support.ts';
+import {
+  cpuEngine,
+  gaussianRows,
+  matrixOf,
+  model,
+  plain,
+  run,
+  type Rows,
+} from '../test-support.ts';
+import { solvePositive } from '../../engine/linear-algebra/factor.ts';
 import { heldOut } from './feature-variance-probe.ts';
+import { solveRidge } from './feature-variance-solve.ts';
 import { featureVariance } from './feature-variance.ts';
 
 const url = new URL('../../../test/fixtures/geometry/features.json', import.meta.url);
@@ -98,6 +108,19 @@ test('a quantity is read with its R²', async () => {
   expect(probe[0]!).toBeGreaterThan(0.99);
   expect(baseline).toEqual([0]);
   expect(shuffled[0]!).toBeLessThan(0.1);
+});
+
+test('many unknowns are found by conjugate gradients', async () => {
+  const n = 400;
+  const rows = gaussianRows(n, 300, 8);
+  const matrix = Float64Array.from({ length: n * n }, (_, at) => {
+    const [a, b] = [rows[Math.floor(at / n)]!, rows[at % n]!];
+    return a.reduce((sum, value, c) => sum + value * b[c]!, at % (n + 1) === 0 ? 5 : 0);
+  });
+  const right = Float64Array.from(gaussianRows(n, 3, 9).flat());
+  const found = await solveRidge(await cpuEngine(), matrix, n, right, 3, () => Promise.resolve());
+  const expected = solvePositive(matrix, n, right, 3);
+  expected.forEach((value, at) => expect(found[at]).toBeCloseTo(value, 8));
 });
 
 test('groups are never split', () => {
