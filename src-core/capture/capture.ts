@@ -2,16 +2,25 @@ import type { NamedRows } from '../analyses/definition.ts';
 import type { Engine, ModelOutput, ModelSession } from '../engine/device-engine.ts';
 import { Cancelled, UserError } from '../errors.ts';
 import type { Pool } from '../jobs/messages.ts';
-import type { LayerInfo, Model } from '../models/model.ts';
+import type { Model } from '../models/model.ts';
 import { formatBytes } from '../results/format.ts';
 import type { MatrixFile } from '../tensor/matrix-file.ts';
 import { ActivationCache, type ActivationKey } from './activation-cache.ts';
 import { BatchSize } from './batch-size.ts';
-import type { Feed, Schedule } from '../probes/feed.ts';
+import type { Feed } from '../probes/feed.ts';
 import { LayerRows, notKept, RowLayout } from './layer-rows.ts';
 import { poolRows, type PooledRows } from './pooling.ts';
+import { prepareOnce, startsOfSamples } from './prepare.ts';
 import { reduced, reductionFeeds, type Reduction } from './reduction.ts';
 import { RowFile } from './row-file.ts';
+import {
+  bytesOfRows,
+  observedShape,
+  rowsShape,
+  shapesOf,
+  type ObservedShape,
+  type RowShapes,
+} from './row-shapes.ts';
 
 export interface CaptureRequest {
   model: Model;
@@ -33,9 +42,6 @@ export interface CaptureEnvironment {
   warn: (message: string) => void;
   step: (fraction: number, message: string) => Promise<void>;
 }
-
-/** A value's shape as a run showed it; the batch and the text's tokens are named. */
-export type ObservedShape = (number | 'batch' | 'tokens')[];
 
 export interface Captured {
   /** In the order asked. */
@@ -128,7 +134,9 @@ export async function captureLayers(
       await cache?.makeRoom(environment.cacheLimit);
     }
     const perPart = !reduction && (pool === 'none' || pool === 'word');
-    const sequences = perPart ? await rowsOf(feed, environment) : undefined;
+    const sequences = perPart
+      ? await startsOfSamples(feed, () => environment.step(0, 'Counting tokens'))
+      : undefined;
     return {
       layers: layers.map((layer) => found.get(layer)!),
       ...(sequences ? { sequences } : {}),
@@ -150,23 +158,6 @@ function readFingerprint(
   const { name } = model.outline;
   const progress = (part: number) => step(0, `Reading ${name}: ${Math.round(100 * part)}%`);
   return model.fingerprint({ memory: cache.fingerprints, progress });
-}
-
-/** The feed, whose samples are made ready only once however often that is asked for. */
-function prepareOnce(feed: Feed): Feed {
-  if (!feed.prepare) return feed;
-  let schedule: Promise<Schedule> | undefined;
-  return { ...feed, prepare: (step) => (schedule ??= feed.prepare!(step)) };
-}
-
-/** Where the rows of each sample begin, and where the last one's end. */
-async function rowsOf(feed: Feed, { step }: CaptureEnvironment): Promise<Uint32Array | undefined> {
-  const schedule = await feed.prepare?.(() => step(0, 'Counting tokens'));
-  if (!schedule) return undefined;
-  const counts = schedule.words ?? schedule.lengths;
-  const starts = new Uint32Array(counts.length + 1);
-  counts.forEach((count, sample) => (starts[sample + 1] = starts[sample]! + count));
-  return starts;
 }
 
 /** A view of `rows` under the layer's name (the reader's own label is the cache file). */
@@ -413,43 +404,6 @@ class CaptureRun {
     this.#lastCheckpoint = { at: now, cost: now - begun };
   }
 }
-
-type RowShape = [n: number, d: number];
-/** By layer. */
-type RowShapes = Map<string, RowShape>;
-
-const bytesOfRows = (shapes: RowShapes) =>
-  [...shapes.values()].reduce((sum, [n, d]) => sum + n * d * Float32Array.BYTES_PER_ELEMENT, 0);
-
-/** Rows and units that a layer will have, as {@link poolRows} makes them; undefined where unknown. */
-function rowsShape(
-  layer: LayerInfo | undefined,
-  { samples, parts, hasTokens }: RowLayout,
-  pool: Pool,
-): RowShape | undefined {
-  if (!layer?.shape) return undefined;
-  const isSequence = hasTokens && layer.shape.length === 3;
-  const sizes = layer.shape.slice(isSequence ? 2 : 1);
-  if (!sizes.every((size) => typeof size === 'number')) return undefined;
-  const d = sizes.reduce<number>((product, size) => product * size, 1);
-  return [isSequence && (pool === 'none' || pool === 'word') ? parts : samples, d];
-}
-
-/** Rows and units of every layer, as the first batch shows them. */
-function shapesOf(
-  pooled: ReadonlyMap<string, PooledRows>,
-  { samples, parts }: RowLayout,
-): RowShapes {
-  return new Map(
-    [...pooled].map(([layer, { perPart, d }]) => [layer, [perPart ? parts : samples, d]]),
-  );
-}
-
-const observedShape = (dims: readonly number[], tokens: number | undefined): ObservedShape =>
-  dims.map((size, axis) => {
-    if (axis === 0) return 'batch';
-    return axis === 1 && dims.length === 3 && size === tokens ? 'tokens' : size;
-  });
 
 const bytesOf = (values: Readonly<Record<string, ModelOutput>>) =>
   Object.values(values).reduce((sum, { data }) => sum + data.byteLength, 0);

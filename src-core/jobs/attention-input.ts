@@ -3,6 +3,7 @@ import {
   attentionReduction,
   attentionStatistics,
 } from '../analyses/collapse/attention-statistics.ts';
+import { blocks } from '../analyses/blocks.ts';
 import { requireMemory } from '../analyses/memory.ts';
 import { reduceValues } from '../capture/reduction.ts';
 import type { Engine } from '../engine/device-engine.ts';
@@ -14,8 +15,8 @@ import type { MatrixFile } from '../tensor/matrix-file.ts';
 
 /** How far the probabilities of a query may be from adding up to 1: those of 16-bit models are. */
 const tolerance = 0.01;
-/** Elements of the maps that are given to the engine at once, for ≤ 100 ms on a slow processor. */
-const callElements = 1 << 22;
+/** Multiply-adds of one engine call in float64, for ≤ 100 ms on a slow processor. */
+const callBudget = 4e8;
 
 /**
  * The attention maps of a model: softmax outputs [samples, heads, tokens, tokens], by the names that
@@ -95,26 +96,38 @@ export async function attentionOfFile(
     const label = layered ? String(index) : matrix.label;
     const maps = await (layered ? matrix.rows(index, index + 1) : matrix.rows(0, matrix.n));
     assertProbabilities(`${spec}${layered ? ` layer ${index}` : ''}`, maps, tokens);
-    const width = heads * attentionStatistics.length;
     const rows = new Matrix(
       samples,
-      width,
-      matrix.dtype === 'float64'
-        ? new Float64Array(samples * width)
-        : new Float32Array(samples * width),
+      heads * attentionStatistics.length,
+      await statisticsOf(engine, maps, tokens, (part) =>
+        step((index + part) / count, `Attention of ${matrix.label}`),
+      ),
     );
-    const atOnce = Math.max(1, Math.floor(callElements / (heads * tokens ** 2)));
-    for (let start = 0; start < samples; start += atOnce) {
-      await step((index + start / samples) / count, `Attention of ${matrix.label}`);
-      const size = heads * tokens ** 2;
-      const part = maps.subarray(start * size, Math.min(start + atOnce, samples) * size);
-      const dims = [part.length / size, heads, tokens, tokens];
-      const statistics = await reduceValues(engine, attentionReduction, part, dims, tokens);
-      rows.data.set(statistics, start * width);
-    }
     layers.push(ofHeads(Object.assign(rows, { label })));
   }
   return { name: matrix.label, layered, layers };
+}
+
+/** The statistics of maps tokens × tokens, one after the other, some at a time. */
+async function statisticsOf(
+  engine: Engine,
+  maps: Floats,
+  tokens: number,
+  step: (fraction: number) => Promise<void>,
+): Promise<Floats> {
+  const count = maps.length / tokens ** 2;
+  const width = attentionStatistics.length;
+  const out =
+    maps instanceof Float64Array
+      ? new Float64Array(count * width)
+      : new Float32Array(count * width);
+  for (const [start, end] of blocks(count, Math.max(1, Math.floor(callBudget / tokens ** 3)))) {
+    const part = maps.subarray(start * tokens ** 2, end * tokens ** 2);
+    const dims = [end - start, 1, tokens, tokens];
+    out.set(await reduceValues(engine, attentionReduction, part, dims, tokens), start * width);
+    await step(end / count);
+  }
+  return out;
 }
 
 function assertProbabilities(where: string, maps: Floats, tokens: number): void {

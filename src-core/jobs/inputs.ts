@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { InputKind, Side } from '../analyses/definition.ts';
-import type { ObservedShape } from '../capture/capture.ts';
 import type { Reduction } from '../capture/reduction.ts';
+import type { ObservedShape } from '../capture/row-shapes.ts';
 import type { Engine } from '../engine/device-engine.ts';
 import { UserError } from '../errors.ts';
 import { locateModel } from '../models/locate.ts';

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { reduceValues } from '../../capture/reduction.ts';
-import { attentionLayers } from '../../jobs/attention-input.ts';
+import { attentionLayers, attentionOfFile } from '../../jobs/attention-input.ts';
 import { openInput } from '../../jobs/inputs.ts';
 import { openModel } from '../../models/open.ts';
 import type { ResultValue } from '../../results/schema.ts';
+import { Matrix } from '../../tensor/matrix.ts';
 import { cpuEngine, matrixOf, run, type Ran, type Rows } from '../test-support.ts';
 import { expected, near, onModel, synthetic, type AttentionValues } from '../token-test-support.ts';
 import { attention } from './attention.ts';
@@ -108,6 +109,42 @@ describe('maps in files', () => {
     const outcome = await ofFile([[[[1]]]]);
     expect(outcome.values['entropy']).toEqual([[null]]);
     expect(outcome.warnings.join()).toMatch(/1 of 1 samples have one token/);
+  });
+
+  test('more maps than go to the engine at once', async () => {
+    const [tokens, samples] = [96, 700];
+    const engine = await cpuEngine();
+    // Sample i gives the first token i/samples and itself the rest.
+    const data = new Float32Array(samples * tokens ** 2);
+    data.forEach((_, at) => {
+      const [sample, row, column] = [
+        Math.floor(at / tokens ** 2),
+        Math.floor(at / tokens) % tokens,
+        at % tokens,
+      ];
+      const w = sample / samples;
+      data[at] = row === 0 ? Number(column === 0) : column === 0 ? w : column === row ? 1 - w : 0;
+    });
+    const matrix = Object.assign(new Matrix(1, data.length, data), {
+      label: 'maps',
+      sample: [samples, 1, tokens, tokens],
+      sha256: () => Promise.resolve(''),
+      close: () => Promise.resolve(),
+    });
+    const parts: number[] = [];
+    const step = (fraction: number) => Promise.resolve(void parts.push(fraction));
+    const side = await attentionOfFile('maps', matrix, engine, 2 ** 30, step);
+    expect(parts.length).toBeGreaterThan(1);
+    const rows = await side.layers[0]!.rows(0, samples);
+    const sinks = Array.from({ length: samples }, (_, at) => rows[at * 8 + 3]!);
+    near(
+      sinks,
+      sinks.map((_, at) => at / samples),
+      1e-5,
+    );
+    await expect(attentionOfFile('maps', matrix, engine, 1e6, step)).rejects.toMatchObject({
+      code: 'memory',
+    });
   });
 
   test.each<[string, unknown, RegExp]>([
