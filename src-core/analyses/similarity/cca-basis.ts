@@ -14,7 +14,8 @@ export interface Basis {
 const sharp = 1e-5;
 /** Where there are fewer samples than units, they cannot be told from zero below this. */
 const floorOfFew = 1e-7;
-const orthonormal = 1e-13;
+/** How far from orthonormal a basis may be. */
+const orthonormal = 1e-11;
 
 /**
  * The leading left singular vectors of centred columns.
@@ -27,7 +28,7 @@ export async function basisOf(
   { tolerance, variance }: { tolerance: number; variance: number },
   step: Step,
 ): Promise<Basis> {
-  const { scores, lengths } = await components(engine, x, (part) => step(0.7 * part));
+  const { scores, lengths, axes } = await components(engine, x, (part) => step(0.7 * part));
   const least = (x.width > x.n ? Math.max(tolerance, floorOfFew) : tolerance) * lengths[0]!;
   const spanned = lengths.filter((length) => length > least).length;
   const rank = Math.min(spanned, forVariance(lengths, variance));
@@ -37,8 +38,16 @@ export async function basisOf(
     for (let j = 0; j < rank; j++) unit[at++] = data[row * width + j]! / lengths[j]!;
   }
   const columns = { n, width: rank, data: unit };
-  if (rank > 0) await orthonormalise(engine, columns, (part) => step(0.7 + 0.2 * part));
-  const loadings = await crossProduct(engine, columns, x, (part) => step(0.9 + 0.1 * part));
+  // Rounding in XᵀX tilts columns towards each other with the square of the ratio of their lengths.
+  const tilt = 16 * Number.EPSILON * (lengths[0]! / lengths[rank - 1]!) ** 2;
+  if (tilt > orthonormal) {
+    await orthonormalise(engine, columns, (part) => step(0.7 + 0.2 * part));
+  }
+  const loadings = axes
+    ? axes
+        .subarray(0, rank * x.width)
+        .map((value, at) => value * lengths[Math.floor(at / x.width)]!)
+    : await crossProduct(engine, columns, x, (part) => step(0.9 + 0.1 * part));
   return { columns, loadings: { n: rank, width: x.width, data: loadings } };
 }
 
@@ -60,11 +69,11 @@ async function components(
   engine: Engine,
   x: Columns,
   step: Step,
-): Promise<{ scores: Columns; lengths: Float64Array }> {
-  const { scores, variances } = await principal(engine, x, (part) => step(part / 2));
+): Promise<{ scores: Columns; lengths: Float64Array; axes?: Float64Array }> {
+  const { scores, variances, axes } = await principal(engine, x, (part) => step(part / 2));
   const lengths = variances.map(Math.sqrt);
   const first = lengths.findIndex((length) => length < sharp * lengths[0]!);
-  if (first <= 0 || x.width > x.n) return { scores, lengths };
+  if (first <= 0 || x.width > x.n) return { scores, lengths, ...(axes && { axes }) };
   const { n, width, data } = scores;
   const rest = { n, width: width - first, data: new Float64Array(n * (width - first)) };
   for (let row = 0; row < n; row++) {

@@ -10,6 +10,8 @@ import type { Step } from './pairs.ts';
 /** Multiply-adds of one engine call in float64, for ≤ 100 ms on a slow processor. */
 const callBudget = 4e8;
 const largestPanel = 1024;
+/** Narrow enough that the half which is left out counts. */
+const selfPanel = 256;
 
 /** n rows of `width` columns. */
 export interface Columns {
@@ -24,7 +26,7 @@ export async function centredColumns(rows: CheckedRows): Promise<Columns> {
   return { n: rows.n, width: rows.d, data };
 }
 
-/** AᵀB, a.width × b.width. */
+/** AᵀB, a.width × b.width; of a matrix with itself half is computed. */
 export async function crossProduct(
   engine: Engine,
   a: Columns,
@@ -32,8 +34,10 @@ export async function crossProduct(
   step: Step,
 ): Promise<Float64Array> {
   const product = new Float64Array(a.width * b.width);
-  const panels = [...blocks(a.width, largestPanel)].flatMap((left) =>
-    [...blocks(b.width, largestPanel)].map((right) => ({ left, right })),
+  const self = a === b;
+  const widest = self ? selfPanel : largestPanel;
+  const panels = [...blocks(a.width, widest)].flatMap((left) =>
+    [...blocks(b.width, widest, self ? left[0] : 0)].map((right) => ({ left, right })),
   );
   for (const [index, { left, right }] of panels.entries()) {
     const width = right[1] - right[0];
@@ -41,13 +45,21 @@ export async function crossProduct(
     for (const [start, end] of blocks(a.n, size)) {
       const rowsOf = ({ data, width: all }: Columns) => data.subarray(start * all, end * all);
       const x = columnsOf(rowsOf(a), a.width, left);
-      const y = columnsOf(rowsOf(b), b.width, right);
+      const same = self && left[0] === right[0];
+      const y = same ? x : columnsOf(rowsOf(b), b.width, right);
       const part = await cross(engine, end - start, x, y);
       for (let row = left[0], at = 0; row < left[1]; row++) {
         const first = row * b.width + right[0];
         for (let to = first; to < first + width; to++) product[to]! += part[at++]!;
       }
       await step((index + end / a.n) / panels.length);
+    }
+  }
+  if (self) {
+    for (let row = 1; row < a.width; row++) {
+      for (let column = 0; column < row; column++) {
+        product[row * a.width + column] = product[column * a.width + row]!;
+      }
     }
   }
   return product;
