@@ -1,5 +1,5 @@
 import type { Step } from './eigen.ts';
-import type { Reflections } from './reflections.ts';
+import { backwards, type Reflections } from './reflections.ts';
 import { strideOf } from './tridiagonal.ts';
 import { Workspace } from './workspace.ts';
 
@@ -82,24 +82,3 @@ export async function bidiagonalise(
 type Allocated = ReturnType<Workspace['array']>;
 type Two = [Allocated, Allocated];
 type Six = [Allocated, Allocated, Allocated, Allocated, Allocated, Allocated];
-
-/** Reflections of vectors that begin at element k + `shift`, the last one first. */
-function backwards(
-  count: number,
-  length: number,
-  shift: number,
-  vector: (k: number) => Float64Array,
-  taus: Float64Array,
-): Reflections {
-  return {
-    count,
-    length,
-    vector(index, row) {
-      const k = count - 1 - index;
-      row.fill(0);
-      row.set(vector(k).subarray(k + shift, length), k + shift);
-    },
-    tau: (index) => taus[count - 1 - index]!,
-    span: (_, to) => [count - to + shift, length],
-  };
-}

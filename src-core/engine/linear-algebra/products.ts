@@ -49,6 +49,18 @@ const reflectGraph = graphOf((graph) => {
   graph.output(turned, 'float64', ['m', 'n']);
 });
 
+const reflectRowsGraph = graphOf((graph) => {
+  const v = graph.input('v', 'float64', ['k', 'm']);
+  const t = graph.input('t', 'float64', ['k', 'k']);
+  const x = graph.input('x', 'float64', ['n', 'm']);
+  const across = graph.op('Gemm', [x, v], { transB: 1 });
+  const inner = graph.op('Gemm', [across, t], { transB: 1 });
+  graph.output(graph.op('Gemm', [inner, v, x], { alpha: { float: -1 } }, 'y'), 'float64', [
+    'n',
+    'm',
+  ]);
+});
+
 async function run(graph: Uint8Array, feeds: Record<string, FeedTensor>): Promise<Float64Array> {
   return (await (await cpu()).run(graph, feeds))['y']!.data as Float64Array;
 }
@@ -83,4 +95,21 @@ export function reflected(
   m: number,
 ): Promise<Float64Array> {
   return run(reflectGraph(), { v: feed(v, k), t: feed(t, k), x: feed(x, m) });
+}
+
+/** X ← X − X·VᵀTᵀV for X: n × m, V: k × m and T: k × k. */
+export async function reflectedRows(
+  x: Float64Array,
+  v: Float64Array,
+  t: Float64Array,
+  n: number,
+  k: number,
+  m: number,
+): Promise<void> {
+  const size = Math.max(16, Math.floor(callBudget / (k * m)));
+  for (let first = 0; first < n; first += size) {
+    const rows = Math.min(size, n - first);
+    const part = x.subarray(first * m, (first + rows) * m);
+    part.set(await run(reflectRowsGraph(), { v: feed(v, k), t: feed(t, k), x: feed(part, rows) }));
+  }
 }

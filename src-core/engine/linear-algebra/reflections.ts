@@ -48,7 +48,7 @@ export async function applyReflections(
 }
 
 /** T with H(k − 1)⋯H(0) = I − VᵀTV, from VVᵀ: lower triangular, k × k. */
-function blockFactor(gram: Float64Array, taus: Float64Array): Float64Array {
+export function blockFactor(gram: Float64Array, taus: Float64Array): Float64Array {
   const k = taus.length;
   const t = new Float64Array(k * k);
   for (let i = 0; i < k; i++) {
@@ -60,4 +60,25 @@ function blockFactor(gram: Float64Array, taus: Float64Array): Float64Array {
     }
   }
   return t;
+}
+
+/** Reflections of vectors that begin at element k + `shift`, the last one first. */
+export function backwards(
+  count: number,
+  length: number,
+  shift: number,
+  vector: (k: number) => Float64Array,
+  taus: Float64Array,
+): Reflections {
+  return {
+    count,
+    length,
+    vector(index, row) {
+      const k = count - 1 - index;
+      row.fill(0);
+      row.set(vector(k).subarray(k + shift, length), k + shift);
+    },
+    tau: (index) => taus[count - 1 - index]!,
+    span: (_, to) => [count - to + shift, length],
+  };
 }

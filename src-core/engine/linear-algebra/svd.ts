@@ -1,7 +1,7 @@
 import { bidiagonalise, type Bidiagonal } from './bidiagonal.ts';
 import { divideAndConquer } from './divide.ts';
 import { largestOf, type Step } from './eigen.ts';
-import { qr } from './factor.ts';
+import { factorColumns } from './householder.ts';
 import { product, rowGram } from './products.ts';
 import { tridiagonalValues } from './ql.ts';
 import { applyReflections } from './reflections.ts';
@@ -13,6 +13,9 @@ const noStep: Step = () => Promise.resolve();
 const lost = 32 * Number.EPSILON;
 /** Inner products of unit vectors that count as zero. */
 const orthogonal = 8 * Number.EPSILON;
+
+/** More rows for each column than this, and the QR factors come first. */
+const tallness = 1.5;
 
 export interface SingularVectors {
   /** m × r, orthonormal columns. */
@@ -38,7 +41,11 @@ export async function singularValues(
   if (m < n) return singularValues(transpose(matrix, m, n), n, m, { step });
   const scale = largestOf(matrix, n);
   if (scale === 0) return new Float64Array(n);
-  const reduced = await bidiagonalise(matrix, m, n, scale, false, (part) => step(0.9 * part));
+  const tall = m > tallness * n ? await tallFactors(matrix, m, n, scale, step) : undefined;
+  const [square, rows, divisor] = tall === undefined ? [matrix, m, scale] : [tall.r, n, 1];
+  const reduced = await bidiagonalise(square, rows, n, divisor, false, (part) =>
+    step((tall === undefined ? 0 : 0.5) + 0.4 * part),
+  );
   const { diagonal, offDiagonal } = symmetricForm(reduced);
   await tridiagonalValues(diagonal, offDiagonal, (part) => step(0.9 + 0.1 * part));
   return notNegative(diagonal.sort().reverse().subarray(0, n), scale);
@@ -69,6 +76,14 @@ export async function svd(
   }
   const scale = largestOf(matrix, n);
   const divisor = scale === 0 ? 1 : scale;
+  if (m > tallness * n) {
+    const { r, reflections } = await tallFactors(matrix, m, n, divisor, step);
+    const inner = await svd(r, n, n, { step: (part) => step(0.5 + 0.4 * part) });
+    const u = new Float64Array(m * n);
+    u.set(inner.u);
+    await applyReflections(reflections, u, n, (part) => step(0.9 + 0.1 * part));
+    return { u, s: inner.s.map((value) => value * scale), vt: inner.vt };
+  }
   const reduced = await bidiagonalise(matrix, m, n, divisor, true, (part) => step(0.3 * part));
   const { diagonal, offDiagonal } = symmetricForm(reduced);
   const pairs = await divideAndConquer(diagonal, offDiagonal, (part) => step(0.3 + 0.4 * part));
@@ -94,6 +109,12 @@ export async function svd(
   const v = transpose(right, n, n);
   await applyReflections(reduced.right!, v, n, (part) => step(0.9 + 0.1 * part));
   return { u, s, vt: transpose(v, n, n) };
+}
+
+function tallFactors(matrix: Float64Array, m: number, n: number, divisor: number, step: Step) {
+  const columns = transpose(matrix, m, n);
+  for (let at = 0; at < columns.length; at++) columns[at]! /= divisor;
+  return factorColumns(columns, m, n, (part) => step(part / 2));
 }
 
 /**
@@ -141,9 +162,10 @@ async function orthonormalise(rows: Float64Array, rank: number, n: number): Prom
     known.set(turned);
   }
   if (rank === n) return;
-  // The last columns of Q span what the first ones, the rows known, leave.
-  const square = new Float64Array(n * n);
-  square.set(known);
-  const { q } = qr(transpose(square, n, n), n, n);
-  rows.set(transpose(q, n, n).subarray(rank * n), rank * n);
+  // What Q makes of the unit vectors after the first `rank` is orthogonal to all of those known.
+  const { reflections } = await factorColumns(known.slice(), n, rank, () => Promise.resolve());
+  const rest = new Float64Array(n * (n - rank));
+  for (let i = rank; i < n; i++) rest[i * (n - rank) + i - rank] = 1;
+  await applyReflections(reflections, rest, n - rank, () => Promise.resolve());
+  rows.set(transpose(rest, n, n - rank), rank * n);
 }

@@ -29,6 +29,15 @@ interface Kernels {
     right: number,
     taus: number,
   ): void;
+  factorPanel(
+    vectors: number,
+    stride: number,
+    count: number,
+    first: number,
+    m: number,
+    diagonal: number,
+    taus: number,
+  ): void;
 }
 
 interface Memory {

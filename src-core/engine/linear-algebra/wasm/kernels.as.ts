@@ -1,2 +1,3 @@
 export { bidiagonalise } from './bidiagonal.as';
+export { factorPanel } from './panel.as';
 export { tridiagonalise } from './tridiagonal.as';

@@ -49,6 +49,9 @@ export function scale(a: f64, x: usize, n: i32): void {
   if (i < n) store<f64>(x, a * load<f64>(x));
 }
 
+/** Beside entries of about unit size this is zero, and its inverse is finite. */
+const TINY: f64 = 1e-290;
+
 /**
  * The reflection I − τ·v·vᵀ, v's element `pivot` 1, that turns x (n elements) into β times the unit
  * vector of `pivot`; τ = 0 where x already is a multiple of it. Answers τ.
@@ -60,7 +63,7 @@ export function reflect(x: usize, n: i32, pivot: i32, v: usize, beta: usize): f6
   for (let i = 0; i < n; i++) {
     if (i != pivot) most = max<f64>(most, abs<f64>(load<f64>(x + ((<usize>i) << 3))));
   }
-  if (most == 0) {
+  if (most < TINY) {
     memory.fill(v, 0, (<usize>n) << 3);
     store<f64>(beta, alpha);
     return 0;
