@@ -21,7 +21,7 @@ function inputsOf(definition: AnalysisDefinition): string {
   const perLayer = 'A model gives every value as an array over its layers.';
   const sides: Record<Relation, string> = {
     samples:
-      'Two models or matrices of the same samples; one model alone is compared with itself. Where a side is a model, values are matrices over layers × layers. Of three or more, each is compared with each.',
+      'Two models or matrices of the same samples; one model alone is compared with itself. Where a side is a model, values are matrices over layers × layers. Of three or more, each is compared with each: values are sides × sides, of models the mean best match of their layers in both directions, with the layers (`layers`) and their matrix (`perLayer`) beside them.',
     layers: `Two models or matrices of the same samples, layer by corresponding layer. ${perLayer}`,
     sets: `Two models or matrices of different samples with the same units, layer by corresponding layer. ${perLayer}`,
     series: 'Two or more models or matrices of the same samples, in an order that matters.',
