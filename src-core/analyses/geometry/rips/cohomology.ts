@@ -35,12 +35,13 @@ interface Progress {
  * and never stored, simplices that end a class one degree below are left out (clearing), and so are
  * apparent pairs. Simplices are in the order of the rank of their longest edge, then of their number.
  *
- * Edges whose lens has a vertex near all others of it, the least one, are passed over as a whole: the
- * simplices of which such an edge is the longest are all in apparent pairs.
+ * Edges whose lens is a cone are passed over as a whole, and of the cofacets of which such an edge is
+ * the longest only those with the apex are looked at; see {@link coneApexes}.
  */
 export class Cohomology {
   readonly #edges: Edges;
   readonly #rankOf: RankOf;
+  readonly #apexes: Int32Array;
   readonly #field: Field;
   readonly #numbers: SimplexNumbers;
   readonly #heap = new SimplexHeap();
@@ -48,9 +49,11 @@ export class Cohomology {
   readonly #cofacet: Int32Array;
   #work = 0;
 
-  constructor(edges: Edges, rankOf: RankOf, field: Field, maxDegree: number) {
+  /** @param apexes of every edge, see {@link coneApexes}. */
+  constructor(edges: Edges, rankOf: RankOf, apexes: Int32Array, field: Field, maxDegree: number) {
     this.#edges = edges;
     this.#rankOf = rankOf;
+    this.#apexes = apexes;
     this.#field = field;
     this.#numbers = new SimplexNumbers(edges.n, maxDegree + 2);
     this.#scratch = new Int32Array(maxDegree + 2);
@@ -106,11 +109,10 @@ export class Cohomology {
    * to the first, without those that end a class and those that an apparent pair ends.
    */
   *#candidates(rank: number, degree: number, ends: ReadonlySet<number>): Generator<number> {
+    if (this.#apexes[rank]! >= 0) return;
     const pair = this.#edges.pairs[rank]!;
     const [i, j] = [pair >>> 16, pair & 0xffff];
     const lens = this.#lens(i, j, rank);
-    const [least] = lens;
-    if (least === undefined || lens.every((k) => k === least || this.#near(least, k, rank))) return;
     for (const rest of this.#cliques(lens, degree - 1, rank)) {
       // The facet before is the one without the least vertex of the rest, `first`: an apparent pair
       // if it has no lesser cofacet.
@@ -224,6 +226,7 @@ export class Cohomology {
     const vertices = this.#scratch;
     const numbers = this.#numbers;
     const rankOf = this.#rankOf;
+    const apexes = this.#apexes;
     numbers.vertices(index, size, vertices);
     this.#work += n;
     const negative = this.#field.of(-coefficient);
@@ -247,6 +250,12 @@ export class Cohomology {
         if (between > longest) longest = between;
       }
       if (k < size) continue;
+      const apex = apexes[longest]!;
+      if (apex >= 0 && apex !== v) {
+        k = 0;
+        while (k < size && vertices[k] !== apex) k++;
+        if (k === size) continue;
+      }
       this.#heap.push(
         longest,
         below + numbers.choose(v, place + 1) + above,
@@ -266,23 +275,29 @@ export class Cohomology {
   }
 
   /**
-   * The facet with which a simplex of `size` vertices is in an apparent pair: its last one with the
-   * same longest edge, of which it is the first cofacet.
+   * The facet with which a simplex of `size` vertices is in an apparent pair: the one without the apex
+   * of its longest edge; without an apex its last one with the same longest edge, of which it is the
+   * first cofacet.
    */
   #apparentFacet(rank: number, index: number, size: number): number | undefined {
     const pair = this.#edges.pairs[rank]!;
     const [i, j] = [pair >>> 16, pair & 0xffff];
     const vertices = this.#cofacet;
     this.#numbers.vertices(index, size, vertices);
+    const apex = this.#apexes[rank]!;
     let place = 0;
-    while (vertices[place] === i || vertices[place] === j) place++;
-    const removed = vertices[place]!;
-    for (let v = 0; v < removed; v++) {
-      let k = 0;
-      while (k < size && (k === place || this.#near(v, vertices[k]!, rank))) k++;
-      if (k === size) return undefined;
+    if (apex >= 0) {
+      while (vertices[place] !== apex) place++;
+    } else {
+      while (vertices[place] === i || vertices[place] === j) place++;
+      const removed = vertices[place]!;
+      for (let v = 0; v < removed; v++) {
+        let k = 0;
+        while (k < size && (k === place || this.#near(v, vertices[k]!, rank))) k++;
+        if (k === size) return undefined;
+      }
+      this.#work += removed;
     }
-    this.#work += removed;
     for (let k = place; k < size - 1; k++) vertices[k] = vertices[k + 1]!;
     return this.#numbers.index(vertices, size - 1);
   }

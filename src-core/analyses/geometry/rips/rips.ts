@@ -1,4 +1,5 @@
 import { Cohomology, type Pair } from './cohomology.ts';
+import { coneApexes } from './cones.ts';
 import { spanningForest } from './components.ts';
 import type { Metric } from './distances.ts';
 import { EdgeList, type Edges } from './edges.ts';
@@ -90,7 +91,8 @@ export async function ripsDiagrams(
   );
   if (maxDegree === 1) return diagrams;
 
-  const cohomology = new Cohomology(edges, rankOf, field, maxDegree);
+  const apexes = await coneApexes(edges, (part) => step(part, 'Cones'));
+  const cohomology = new Cohomology(edges, rankOf, apexes, field, maxDegree);
   let ends = new Set(
     found.flatMap(({ triangle: t }) =>
       t < 0 ? [] : cohomology.triangle(triangles.edges[t]!, triangles.apexes[t]!),
