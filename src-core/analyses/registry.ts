@@ -38,6 +38,7 @@ import { relative } from './similarity/relative.ts';
 import { stitching } from './similarity/stitching.ts';
 import { ricci } from './similarity/ricci.ts';
 import { neuronMatch } from './similarity/neuron-match.ts';
+import { compatibility } from './similarity/compatibility.ts';
 
 /** Every analysis, in the order of lists and menus. A new one is a file and a line here. */
 export const analyses: readonly AnalysisDefinition[] = [
@@ -57,6 +58,7 @@ export const analyses: readonly AnalysisDefinition[] = [
   neuronMatch,
   rebasin,
   ricci,
+  compatibility,
   intrinsicDim,
   spectrum,
   isotropy,
