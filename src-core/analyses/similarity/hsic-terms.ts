@@ -5,12 +5,11 @@ import { blocks } from '../blocks.ts';
 import type { CheckedRows } from '../layers.ts';
 import { requireMemory } from '../memory.ts';
 import { Random } from '../random.ts';
+import { featureFormIsCheaper, featureSums } from './feature-sums.ts';
 import { heldBytes, hold, rangeOf } from './held-rows.ts';
 import { CentredMatrices, hsic, type Estimator } from './hsic.ts';
 import { BootstrapHsic, permutedHsic, type Permutations } from './hsic-resampling.ts';
 import {
-  featureFormIsCheaper,
-  featureSums,
   gramSums,
   medianSquaredDistance,
   typeOfKernels,

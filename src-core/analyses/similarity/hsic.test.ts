@@ -3,15 +3,9 @@ import { Matrix } from '../../tensor/matrix.ts';
 import { Random } from '../random.ts';
 import { cpuEngine, gaussianRows, layer, multiply, type Rows } from '../test-support.ts';
 import { BootstrapHsic, permutedHsic } from './hsic-resampling.ts';
+import { featureFormIsCheaper, featureSums } from './feature-sums.ts';
 import { CentredMatrices, hsic, innerScale } from './hsic.ts';
-import {
-  featureFormIsCheaper,
-  featureSums,
-  gramSums,
-  medianSquaredDistance,
-  type Kernel,
-  type Pair,
-} from './kernel-sums.ts';
+import { gramSums, medianSquaredDistance, type Kernel, type Pair } from './kernel-sums.ts';
 
 const memory = 2 ** 30;
 const noTick = () => Promise.resolve();
@@ -51,6 +45,8 @@ test('little memory makes small tiles and several passes, and changes nothing', 
     gramSums(engine, kernels, all, 1, noTick),
     featureSums(engine, kernels, all, memory, noTick),
     featureSums(engine, kernels, all, 1000, noTick),
+    // Less than the product of two layers takes.
+    featureSums(engine, kernels, all, 100, noTick),
   ]);
   const values = sums.map((found) => all.map((pair, at) => hsic(found, pair, at, 'debiased')));
   for (const other of values.slice(1)) {

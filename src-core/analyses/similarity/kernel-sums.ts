@@ -1,26 +1,15 @@
 import type { DeviceMatrix } from '../../engine/device-matrix.ts';
 import type { Engine } from '../../engine/device-engine.ts';
-import {
-  CrossSum,
-  dots,
-  distances,
-  gramInto,
-  lengthsInto,
-  radialInto,
-  squaredNorms,
-} from '../../engine/kernels.ts';
+import { dots, distances, gramInto, lengthsInto, radialInto } from '../../engine/kernels.ts';
 import type { Floats, RowSource } from '../../tensor/matrix.ts';
 import { blocks, type Range } from '../blocks.ts';
 
 /** Multiply-adds that an engine call may take, for ≤ 100 ms on a slow processor. */
-const callBudget = 2e9;
+export const callBudget = 2e9;
 /** Samples along a tile: rounding of float32 sums over a tile stays far below 1e-4. */
 const largestTile = 512;
 /** Kernels that one product of a stack of tiles takes at the least, or it is slow. */
 const leastStack = 32;
-/** Bytes of the rows of all layers that are read at once. */
-const blockBytes = 2 ** 26;
-
 /** A kernel over the rows of one layer, whose columns are centred. */
 export interface Kernel {
   readonly rows: RowSource;
@@ -30,7 +19,7 @@ export interface Kernel {
   readonly distance?: boolean;
 }
 
-const isLinear = ({ gamma, distance }: Kernel) => gamma === undefined && !distance;
+export const isLinear = ({ gamma, distance }: Kernel) => gamma === undefined && !distance;
 /** What a kernel makes of a row with itself, whatever float32 makes of it; undefined: as computed. */
 const ownValue = (kernel: Kernel) => (kernel.distance ? 0 : kernel.gamma && 1);
 
@@ -69,7 +58,7 @@ export interface Tile {
 export const typeOfKernels = (kernels: readonly Kernel[]): 'float32' | 'float64' =>
   kernels.some(({ rows }) => rows.dtype === 'float64') ? 'float64' : 'float32';
 
-const bytesOf = (type: 'float32' | 'float64') => (type === 'float64' ? 8 : 4);
+export const bytesOf = (type: 'float32' | 'float64') => (type === 'float64' ? 8 : 4);
 
 /**
  * Sums over Gram matrices, tile by tile; `visit` sees each tile of the upper triangle. The tiles of
@@ -133,7 +122,7 @@ export async function gramSums(
 }
 
 /** A read that is begun early, and never waited for where the work ends before. */
-function ahead<T>(read: Promise<T>): Promise<T> {
+export function ahead<T>(read: Promise<T>): Promise<T> {
   read.catch(() => undefined);
   return read;
 }
@@ -213,101 +202,6 @@ async function addProducts(
     }
     await pause();
   }
-}
-
-const dot = (a: Float64Array, b: Float64Array) => {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
-  return sum;
-};
-
-/**
- * The same sums for linear kernels from p × q cross-products, in one pass over the rows for as many
- * pairs as fit: ⟨K, L⟩ = ‖XᵀY‖²_F, and rows of a centred Gram matrix add up to zero.
- * @param memory bytes that cross-products may take
- */
-export async function featureSums(
-  engine: Engine,
-  kernels: readonly Kernel[],
-  pairs: readonly Pair[],
-  memory: number,
-  tick: Tick,
-): Promise<KernelSums> {
-  const { n } = kernels[0]!.rows;
-  const diagonal = kernels.map(() => new Float64Array(n));
-  const products = new Float64Array(pairs.length);
-  const width = (index: number) => kernels[index]!.rows.d;
-  const macs = ([i, j]: Pair) => width(i) * width(j);
-  const all = pairs.reduce((sum, pair) => sum + macs(pair), 0);
-  const known = new Set<number>();
-  for (const group of groups(pairs, memory, ([i, j]) => CrossSum.bytes(width(i), width(j)))) {
-    const sums = group.map(([, [i, j]]) =>
-      i === j ? new CrossSum(engine, width(i)) : new CrossSum(engine, width(i), width(j)),
-    );
-    const layers = [...new Set(group.flatMap(([, pair]) => pair))];
-    const bytes = layers.reduce((sum, at) => sum + width(at) * bytesOf(kernels[at]!.rows.dtype), 0);
-    const widest = Math.max(...group.map(([, pair]) => macs(pair)));
-    const size = Math.max(16, Math.floor(Math.min(blockBytes / bytes, callBudget / widest)));
-    const readAll = (start: number, end: number) =>
-      ahead(Promise.all(layers.map((at) => kernels[at]!.rows.rows(start, end))));
-    let next = readAll(0, Math.min(size, n));
-    for (const [start, end] of blocks(n, size)) {
-      const held = new Map<number, DeviceMatrix>();
-      const read = await next;
-      // Read while the engine computes.
-      next = readAll(end, Math.min(end + size, n));
-      for (const [index, at] of layers.entries()) {
-        const matrix = await engine.upload(read[index]!, width(at));
-        if (!known.has(at)) {
-          diagonal[at]!.set(await squaredNorms(engine, width(at), matrix), start);
-        }
-        held.set(at, matrix);
-      }
-      for (const [at, [, [i, j]]] of group.entries()) {
-        const [left, right] = [held.get(i)!, held.get(j)!];
-        await (i === j
-          ? sums[at]!.add(end - start, left)
-          : sums[at]!.add(end - start, left, right));
-        await tick(((end - start) / n) * (macs([i, j]) / all));
-      }
-      for (const block of held.values()) block.dispose();
-    }
-    for (const layer of layers) known.add(layer);
-    group.forEach(([index, [i, j]], at) => {
-      products[index] = sums[at]!.squaredNorm() - dot(diagonal[i]!, diagonal[j]!);
-    });
-  }
-  return { n, diagonal, rowSums: diagonal.map((norms) => norms.map((norm) => -norm)), products };
-}
-
-/** Items with their positions, in groups of at most `limit` or of one. */
-function groups<T>(
-  items: readonly T[],
-  limit: number,
-  sizeOf: (item: T) => number,
-): [number, T][][] {
-  const answer: [number, T][][] = [];
-  let room = 0;
-  for (const entry of items.entries()) {
-    const size = sizeOf(entry[1]);
-    if (size > room) {
-      answer.push([]);
-      room = limit;
-    }
-    answer.at(-1)!.push(entry);
-    room -= size;
-  }
-  return answer;
-}
-
-/** Multiply-adds of either way; the feature form serves linear kernels only. */
-export function featureFormIsCheaper(kernels: readonly Kernel[], pairs: readonly Pair[]): boolean {
-  if (!kernels.every(isLinear)) return false;
-  const { n } = kernels[0]!.rows;
-  const width = (index: number) => kernels[index]!.rows.d;
-  const feature = pairs.reduce((sum, [i, j]) => sum + n * width(i) * width(j), 0);
-  const grams = kernels.reduce((sum, { rows }) => sum + (n * n * rows.d) / 2, 0);
-  return feature < grams + (kernels.length ** 2 * n * n) / 4;
 }
 
 /**
