@@ -36,6 +36,11 @@ test('few values and many, of every size and sign, with ties', () => {
   );
 });
 
+test('values that differ in their last digits only', () => {
+  const values = fixtureMatrix(30, 30, 9).map((value) => 1 + value * 1e-12);
+  expect(ranks(values)).toEqual(expected(values));
+});
+
 test('many different values', () => {
   const values = fixtureMatrix(50, 50, 9);
   expect(ranks(values)).toEqual(expected(values));

@@ -4,12 +4,11 @@ const digitBits = 11;
 const buckets = 1 << digitBits;
 
 /**
- * Ranks of values from 1 up, equal ones sharing the average of theirs. Radix sort, so that millions
- * take a fraction of a second. No value may be NaN.
+ * Ranks of values from 1 up, equal ones sharing the average of theirs. No value may be NaN.
  */
 export function ranks(values: Float64Array): Float64Array {
   const n = values.length;
-  const order = n < fewest ? comparedOrder(values) : radixOrder(values);
+  const order = ascendingOrder(values);
   const result = new Float64Array(n);
   for (let start = 0; start < n;) {
     const value = values[order[start]!]!;
@@ -23,58 +22,54 @@ export function ranks(values: Float64Array): Float64Array {
   return result;
 }
 
-function comparedOrder(values: Float64Array): Uint32Array {
-  const order = Uint32Array.from(values.keys());
-  return order.sort((a, b) => values[a]! - values[b]!);
-}
-
-/** Indices by value, ascending: digits of 11 bits, the lowest first. */
-function radixOrder(values: Float64Array): Uint32Array {
+/** Indices by value, ascending. */
+function ascendingOrder(values: Float64Array): Uint32Array {
   const n = values.length;
-  // Keys that order as unsigned numbers do; adding zero makes −0 and 0 alike.
-  const words = new Uint32Array(values.map((value) => value + 0).buffer);
-  const [low, high] = littleEndian ? [0, 1] : [1, 0];
-  let lows = new Uint32Array(n);
-  let highs = new Uint32Array(n);
-  for (let i = 0; i < n; i++) {
-    const flip = (words[2 * i + high]! | 0) >> 31;
-    lows[i] = words[2 * i + low]! ^ flip;
-    highs[i] = words[2 * i + high]! ^ (flip | 0x80000000);
-  }
-  let order = Uint32Array.from(values.keys());
-  let [nextLows, nextHighs, nextOrder] = [1, 2, 3].map(() => new Uint32Array(n)) as Three;
-  for (let shift = 0; shift < 64; shift += digitBits) {
-    const counts = new Uint32Array(buckets);
-    for (let i = 0; i < n; i++) counts[digit(lows[i]!, highs[i]!, shift)]!++;
-    // A digit that all have in common orders nothing.
-    if (counts[digit(lows[0]!, highs[0]!, shift)] === n) continue;
-    for (let bucket = 0, sum = 0; bucket < buckets; bucket++) {
-      const count = counts[bucket]!;
-      counts[bucket] = sum;
-      sum += count;
-    }
-    for (let i = 0; i < n; i++) {
-      const [lower, upper] = [lows[i]!, highs[i]!];
-      const to = counts[digit(lower, upper, shift)]!++;
-      nextLows[to] = lower;
-      nextHighs[to] = upper;
-      nextOrder[to] = order[i]!;
-    }
-    [lows, nextLows] = [nextLows, lows];
-    [highs, nextHighs] = [nextHighs, highs];
-    [order, nextOrder] = [nextOrder, order];
+  const byValue = (a: number, b: number) => values[a]! - values[b]!;
+  const indices = Uint32Array.from(values.keys());
+  if (n < fewest) return indices.sort(byValue);
+  const keys = upperKeys(values);
+  const order = radixOrder(keys, indices);
+  // Values that differ in their lower half only are few and side by side, as a rule.
+  for (let start = 0; start < n;) {
+    const key = keys[order[start]!]!;
+    let end = start + 1;
+    while (end < n && keys[order[end]!] === key) end++;
+    if (end - start > 1) order.subarray(start, end).sort(byValue);
+    start = end;
   }
   return order;
 }
 
-type Words = Uint32Array<ArrayBuffer>;
-type Three = [Words, Words, Words];
+/** The upper halves of values, as whole numbers in the order of the values. */
+function upperKeys(values: Float64Array): Uint32Array {
+  const keys = new Uint32Array(values.length);
+  const value = new Float64Array(1);
+  const words = new Uint32Array(value.buffer);
+  const upper = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1 ? 1 : 0;
+  for (let i = 0; i < values.length; i++) {
+    // Adding zero makes −0 and 0 alike.
+    value[0] = values[i]! + 0;
+    const word = words[upper]!;
+    keys[i] = word ^ ((word >> 31) | 0x80000000);
+  }
+  return keys;
+}
 
-const littleEndian = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
-
-/** Bits from `shift` on of the 64 of a key. */
-function digit(low: number, high: number, shift: number): number {
-  if (shift >= 32) return (high >>> (shift - 32)) & (buckets - 1);
-  if (shift + digitBits <= 32) return (low >>> shift) & (buckets - 1);
-  return ((low >>> shift) | (high << (32 - shift))) & (buckets - 1);
+/** Indices by key, ascending: digits of 11 bits, the lowest first. */
+function radixOrder(keys: Uint32Array, indices: Uint32Array<ArrayBuffer>): Uint32Array {
+  let order = indices;
+  let next = new Uint32Array(keys.length);
+  for (let shift = 0; shift < 32; shift += digitBits) {
+    const places = new Uint32Array(buckets);
+    for (const key of keys) places[(key >>> shift) & (buckets - 1)]!++;
+    for (let bucket = 0, sum = 0; bucket < buckets; bucket++) {
+      const count = places[bucket]!;
+      places[bucket] = sum;
+      sum += count;
+    }
+    for (const index of order) next[places[(keys[index]! >>> shift) & (buckets - 1)]!++] = index;
+    [order, next] = [next, order];
+  }
+  return order;
 }
