@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { checkRows } from './layers.ts';
 import { Random } from './random.ts';
 import { context, cpuEngine, gaussianRows, layer, matrixOf, type Rows } from './test-support.ts';
-import { nearestNeighbours } from './neighbours.ts';
+import { nearestByCosine, nearestByProduct, nearestNeighbours } from './neighbours.ts';
 
 const noStep = () => Promise.resolve();
 
@@ -87,4 +87,61 @@ test('more rows than one tile', async () => {
       best[1]!.index,
     ]);
   }
+});
+
+describe.each(['float32', 'float64'] as const)('other measures in %s', (dtype) => {
+  const dot = (a: readonly number[], b: readonly number[]) =>
+    a.reduce((sum, value, j) => sum + value * b[j]!, 0);
+  /** Others in descending order, ties by the lower index. */
+  const largest = (rows: Rows, k: number, value: (i: number, j: number) => number) =>
+    rows.map((_, i) =>
+      Array.from(rows.keys())
+        .filter((j) => j !== i)
+        .sort((p, q) => value(i, q) - value(i, p) || p - q)
+        .slice(0, k),
+    );
+  const listed = (indices: Int32Array, k: number) =>
+    Array.from({ length: indices.length / k }, (_, row) =>
+      Array.from(indices.subarray(row * k, (row + 1) * k)),
+    );
+  const data = (rows: Rows) => Float64Array.from(rows.flat());
+  /** Directions about one that all share, of lengths from 1 to 50. */
+  const cone = gaussianRows(300, 6, 5).map((row, i) =>
+    row.map((value) => (value + 40) * (1 + (i % 50))),
+  );
+
+  test.each([
+    ['Gaussian', gaussianRows(300, 6, 4)],
+    ['an offset that float32 cannot see past', cone],
+  ])('angles: %s', async (_, rows) => {
+    const engine = await cpuEngine();
+    const found = await nearestByCosine(engine, data(rows), 6, dtype, 4, noStep);
+    const unit = rows.map((row) => row.map((value) => value / Math.sqrt(dot(row, row))));
+    // Nearest by the length of the difference, which keeps the digits that 1 − cos loses.
+    const expected = largest(rows, 4, (i, j) => -distanceOf(unit[i]!, unit[j]!));
+    expect(listed(found.indices, 4)).toEqual(expected);
+    expect(found.zeroRows).toBe(0);
+  });
+
+  test.each([
+    ['Gaussian', gaussianRows(300, 6, 4)],
+    ['rows of one direction and unequal lengths', cone],
+  ])('inner products: %s', async (_, rows) => {
+    const engine = await cpuEngine();
+    const found = await nearestByProduct(engine, data(rows), 6, dtype, 4, noStep);
+    const expected = largest(rows, 4, (i, j) => dot(rows[i]!, rows[j]!));
+    expect(listed(found.indices, 4)).toEqual(expected);
+    expected.forEach((list, i) =>
+      list.forEach((j, at) => {
+        expect(found.products[4 * i + at]! / dot(rows[i]!, rows[j]!)).toBeCloseTo(1, 12);
+      }),
+    );
+  });
+
+  test('rows of zeros are counted', async () => {
+    const rows = gaussianRows(20, 3, 1).map((row, i) => (i === 4 ? [0, 0, 0] : row));
+    const found = await nearestByCosine(await cpuEngine(), data(rows), 3, dtype, 2, noStep);
+    expect(found.zeroRows).toBe(1);
+    expect(found.distances[8]).toBeCloseTo(1, 12);
+  });
 });

@@ -5,7 +5,7 @@ import { blocks } from '../blocks.ts';
 import type { AnalysisContext, AnalysisDefinition } from '../definition.ts';
 import { bootstrap, seed } from '../parameters.ts';
 import { mean } from '../statistics.ts';
-import { comparePairs, type PairMeasure } from './pairs.ts';
+import { comparePairs, type PairMeasure, type Step } from './pairs.ts';
 
 const params = z.object({ bootstrap, seed });
 
@@ -16,7 +16,7 @@ const tie = 1e-12;
 /** Squared distances below this share of the largest have lost digits. */
 const uncertain = 1e-8;
 /** Elements looked at between two steps. */
-const stepElements = 5e7;
+const stepElements = 2e7;
 
 export const informationImbalance: AnalysisDefinition<typeof params> = {
   id: 'information-imbalance',
@@ -75,6 +75,7 @@ function measure(context: AnalysisContext): PairMeasure<Distances> {
     distance: true,
     leastSamples: 3,
     bytes: ({ n, d }) => 8 * n * (n + 2 * d),
+    drawBytes: ({ n }) => 8 * n,
     async prepare(rows, _, step) {
       const { n, d } = rows;
       const data = (await rows.centred('float64').rows(0, n)) as Float64Array;
@@ -88,15 +89,12 @@ function measure(context: AnalysisContext): PairMeasure<Distances> {
             const at = (row - start) * (to - from);
             squares.set(tile.subarray(at, at + to - from), row * n + from);
           }
-          await step((start + ((end - start) * to) / n) / n);
+          await step((0.8 * (start + ((end - start) * to) / n)) / n);
         }
       }
-      separateCopies(squares, data, n, d);
-      return among(
-        squares,
-        n,
-        Int32Array.from({ length: n }, (_, at) => at),
-      );
+      await separateCopies(squares, data, n, d, (part) => step(0.8 + 0.1 * part));
+      const all = Int32Array.from({ length: n }, (_, at) => at);
+      return among(squares, n, all, (part) => step(0.9 + 0.1 * part));
     },
     async compare(a, b, step) {
       const forward = mean(await ranks(a, b, (part) => step(part / 2)));
@@ -107,36 +105,58 @@ function measure(context: AnalysisContext): PairMeasure<Distances> {
       ];
     },
     draws: 'halves',
-    resample: ({ squares, size }, samples) => among(squares, size, samples),
+    resample: ({ squares, size }, samples, step) => among(squares, size, samples, step),
   };
 }
 
 /** Distances by products do not tell copies from samples that are very near: measure those again. */
-function separateCopies(squares: Float64Array, data: Float64Array, n: number, d: number): void {
+async function separateCopies(
+  squares: Float64Array,
+  data: Float64Array,
+  n: number,
+  d: number,
+  step: Step,
+): Promise<void> {
   let largest = 0;
   for (const square of squares) largest = Math.max(largest, square);
   const near = uncertain * largest;
-  for (let at = 0; at < squares.length; at++) {
-    if (squares[at]! > near) continue;
-    let sum = 0;
-    for (let a = Math.floor(at / n) * d, b = (at % n) * d, j = 0; j < d; j++) {
-      sum += (data[a + j]! - data[b + j]!) ** 2;
+  for (const [start, end] of rowBlocks(n, n)) {
+    for (let at = start * n; at < end * n; at++) {
+      if (squares[at]! > near) continue;
+      let sum = 0;
+      for (let a = Math.floor(at / n) * d, b = (at % n) * d, j = 0; j < d; j++) {
+        sum += (data[a + j]! - data[b + j]!) ** 2;
+      }
+      squares[at] = sum;
     }
-    squares[at] = sum;
+    await step(end / n);
   }
 }
 
+const rowBlocks = (rows: number, width: number) =>
+  blocks(rows, Math.max(1, Math.floor(stepElements / width)));
+
 /** Of the members, the nearest other of each, the first of those that are equally near. */
-function among(squares: Float64Array, size: number, members: Int32Array): Distances {
-  const nearest = members.map((row) => {
-    let least = Infinity;
-    for (const j of members) {
-      const square = squares[row * size + j]!;
-      if (j !== row && square < least) least = square;
+async function among(
+  squares: Float64Array,
+  size: number,
+  members: Int32Array,
+  step: Step,
+): Promise<Distances> {
+  const nearest = new Int32Array(members.length);
+  for (const [start, end] of rowBlocks(members.length, members.length)) {
+    for (let at = start; at < end; at++) {
+      const row = members[at]!;
+      let least = Infinity;
+      for (let k = 0; k < members.length; k++) {
+        const square = squares[row * size + members[k]!]!;
+        if (k !== at && square < least) least = square;
+      }
+      const limit = least * (1 + tie);
+      nearest[at] = members.find((j) => j !== row && squares[row * size + j]! <= limit)!;
     }
-    const limit = least * (1 + tie);
-    return members.find((j) => j !== row && squares[row * size + j]! <= limit)!;
-  });
+    await step(end / members.length);
+  }
   return { squares, size, members, nearest };
 }
 
@@ -144,18 +164,19 @@ function among(squares: Float64Array, size: number, members: Int32Array): Distan
 async function ranks(
   { nearest }: Distances,
   { squares, size, members }: Distances,
-  step: (fraction: number) => Promise<void>,
+  step: Step,
 ): Promise<Float64Array> {
   const n = members.length;
   const terms = new Float64Array(n);
-  for (const [start, end] of blocks(n, Math.max(1, Math.floor(stepElements / n)))) {
+  for (const [start, end] of rowBlocks(n, n)) {
     for (let at = start; at < end; at++) {
       const row = members[at]!;
       const neighbour = nearest[at]!;
       const target = squares[row * size + neighbour]!;
       const [below, above] = [target * (1 - tie), target * (1 + tie)];
       let rank = 1;
-      for (const j of members) {
+      for (let k = 0; k < n; k++) {
+        const j = members[k]!;
         const square = squares[row * size + j]!;
         if (j !== row && (square < below || (square <= above && j < neighbour))) rank++;
       }

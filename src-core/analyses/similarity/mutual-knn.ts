@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { UserError } from '../../errors.ts';
+import { blocks } from '../blocks.ts';
 import type { AnalysisContext, AnalysisDefinition } from '../definition.ts';
 import type { CheckedRows } from '../layers.ts';
 import { requireMemory } from '../memory.ts';
-import { nearestByCosine, nearestByDistance } from '../neighbours.ts';
+import { nearestByCosine, nearestByDistance, type Neighbours } from '../neighbours.ts';
 import { bootstrap, permutations, seed } from '../parameters.ts';
 import { quantile } from '../statistics.ts';
 import { comparePairs, type PairMeasure } from './pairs.ts';
@@ -69,6 +70,9 @@ Interval: copies of a sample would be each other’s neighbours, so that nothing
   },
 };
 
+/** Elements sorted between two steps. */
+const sortedElements = 5e5;
+
 interface Neighbourhoods {
   n: number;
   /** Neighbours that count; 0 where there are too few samples for any. */
@@ -76,8 +80,8 @@ interface Neighbourhoods {
   /** Neighbours known of each sample, nearest first; n × depth. */
   depth: number;
   indices: Int32Array;
-  /** Of samples whose known neighbours do not reach. */
-  distance: (i: number, j: number) => number;
+  /** Of samples whose known neighbours do not reach; holds the rows, so only where halves are drawn. */
+  distance?: (i: number, j: number) => number;
 }
 
 /** Neighbours among which k of a random half are all but surely found. */
@@ -107,10 +111,16 @@ function measure(
       const depth = depthOf(rows.n);
       const { dtype } = rows.uncentred();
       const data = (await rows.uncentred('float64').rows(0, rows.n)) as Float64Array;
-      if (clip > 0) clamp(data, rows.d, clip);
+      if (clip > 0) await clamp(data, rows.d, clip, () => step(0));
+      const known = ({ n, indices, distance }: Neighbours): Neighbourhoods => ({
+        n,
+        k,
+        depth,
+        indices,
+        ...(draws > 0 && { distance }),
+      });
       if (metric === 'euclidean') {
-        const found = await nearestByDistance(context.engine, data, rows.d, dtype, depth, step);
-        return { ...found, k, depth };
+        return known(await nearestByDistance(context.engine, data, rows.d, dtype, depth, step));
       }
       const found = await nearestByCosine(context.engine, data, rows.d, dtype, depth, step);
       if (found.zeroRows > 0) {
@@ -118,11 +128,12 @@ function measure(
           `${rows.label}: ${found.zeroRows} of ${rows.n} rows are zero and have no direction; their neighbours mean nothing`,
         );
       }
-      return { ...found, k, depth };
+      return known(found);
     },
     compare(x, y) {
       return { overlap: sharedNeighbours(x, y) / (x.n * x.k), chance: x.k / (x.n - 1) };
     },
+    drawBytes: ({ n }) => 4 * n * depthOf(n),
     permute: reordered,
     draws: 'halves',
     resample: among,
@@ -140,12 +151,20 @@ export function checkDepth({ label, n }: CheckedRows, k: number): void {
 }
 
 /** Clamp to ± the mean over rows of a quantile of absolute values. */
-function clamp(data: Float64Array, d: number, share: number): void {
+async function clamp(
+  data: Float64Array,
+  d: number,
+  share: number,
+  pause: () => Promise<void>,
+): Promise<void> {
   const n = data.length / d;
   let bound = 0;
-  for (let row = 0; row < n; row++) {
-    const sizes = data.slice(row * d, (row + 1) * d).map(Math.abs);
-    bound += quantile(sizes.sort(), share) / n;
+  for (const [start, end] of blocks(n, Math.max(1, Math.floor(sortedElements / d)))) {
+    for (let row = start; row < end; row++) {
+      const sizes = data.slice(row * d, (row + 1) * d).map(Math.abs);
+      bound += quantile(sizes.sort(), share) / n;
+    }
+    await pause();
   }
   for (let at = 0; at < data.length; at++) {
     data[at] = Math.max(-bound, Math.min(bound, data[at]!));
@@ -165,8 +184,7 @@ function sharedNeighbours(x: Neighbourhoods, y: Neighbourhoods): number {
   return shared;
 }
 
-function reordered(layer: Neighbourhoods, order: Int32Array): Neighbourhoods {
-  const { depth, indices } = layer;
+function reordered({ n, k, depth, indices }: Neighbourhoods, order: Int32Array): Neighbourhoods {
   const position = inverse(order);
   const moved = new Int32Array(indices.length);
   order.forEach((from, to) => {
@@ -174,11 +192,7 @@ function reordered(layer: Neighbourhoods, order: Int32Array): Neighbourhoods {
       moved[to * depth + j] = position[indices[from * depth + j]!]!;
     }
   });
-  return {
-    ...layer,
-    indices: moved,
-    distance: (i, j) => layer.distance(order[i]!, order[j]!),
-  };
+  return { n, k, depth, indices: moved };
 }
 
 /** Neighbours among some of the samples. */
@@ -196,18 +210,12 @@ function among(layer: Neighbourhoods, members: Int32Array): Neighbourhoods {
       if (other >= 0) kept[row * k + found++] = other;
     }
     if (found === k) return;
-    const away = Float64Array.from(members, (other) => distance(member, other));
+    const away = Float64Array.from(members, (other) => distance!(member, other));
     const others = Array.from(members.keys()).filter((other) => other !== row);
     others.sort((a, b) => away[a]! - away[b]! || a - b);
     kept.set(others.slice(0, k), row * k);
   });
-  return {
-    n,
-    k,
-    depth: k,
-    indices: kept,
-    distance: (i, j) => distance(members[i]!, members[j]!),
-  };
+  return { n, k, depth: k, indices: kept };
 }
 
 /** Where each sample went. */

@@ -29,6 +29,8 @@ export interface PairMeasure<L> extends PairLook {
   leastSamples: number;
   /** Bytes of a prepared layer. */
   bytes(rows: CheckedRows): number;
+  /** Bytes of its copy for a draw; as many where absent. */
+  drawBytes?(rows: CheckedRows): number;
   /** @param layer the same rows as they were given, for the shape of a sample. */
   prepare(rows: CheckedRows, layer: NamedRows, step: Step): Promise<L> | L;
   /**
@@ -220,7 +222,7 @@ function emptyCells(rows: number, columns: number, { permutations, bootstrap }: 
 
 type Checked = Record<'rows' | 'columns', readonly CheckedRows[]>;
 
-/** How many layers of each list are kept prepared at a time; draws take as many again. */
+/** How many layers of each list are kept prepared at a time, with their copies for a draw. */
 function layersPerBlock<L>(
   { rows, columns }: Checked,
   measure: PairMeasure<L>,
@@ -228,13 +230,16 @@ function layersPerBlock<L>(
   context: AnalysisContext,
 ): number {
   const all = [...new Set([...rows, ...columns])];
-  const bytes = all.map((layer) => measure.bytes(layer)).sort((a, b) => b - a);
-  const copies = drawing ? 2 : 1;
-  const needed = copies * (bytes[0]! + (bytes[1] ?? bytes[0]!));
+  const bytesOf = (layer: CheckedRows) => {
+    const own = measure.bytes(layer);
+    return drawing ? own + (measure.drawBytes?.(layer) ?? own) : own;
+  };
+  const bytes = all.map(bytesOf).sort((a, b) => b - a);
+  const needed = bytes[0]! + (bytes[1] ?? bytes[0]!);
   requireMemory(context, needed, `two layers of ${rows[0]!.n} samples`, 'use fewer samples');
-  const whole = copies * bytes.reduce((sum, size) => sum + size, 0);
+  const whole = bytes.reduce((sum, size) => sum + size, 0);
   if (whole <= context.memoryLimit) return Math.max(rows.length, columns.length);
-  return Math.max(1, Math.floor(context.memoryLimit / (copies * 2 * bytes[0]!)));
+  return Math.max(1, Math.floor(context.memoryLimit / (2 * bytes[0]!)));
 }
 
 const finite = (values: Values): Values =>
