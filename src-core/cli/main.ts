@@ -110,6 +110,11 @@ async function run(args: string[], signal: AbortSignal): Promise<void> {
   }
 }
 
+// A reader that has seen enough (`| head`) closes the pipe: nothing is left to say.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
 const interrupt = new AbortController();
 process.once('SIGINT', () => interrupt.abort());
 process.once('SIGTERM', () => interrupt.abort());

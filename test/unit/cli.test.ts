@@ -254,6 +254,15 @@ describe('bad input', () => {
   });
 });
 
+it('ends quietly where its reader has seen enough', async () => {
+  const child = spawn(process.execPath, [main, 'list', '--json'], { stdio: 'pipe' });
+  let stderr = '';
+  child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
+  child.stdout.once('readable', () => child.stdout.destroy());
+  const status = await new Promise((resolve) => child.on('close', resolve));
+  expect([status, stderr]).toEqual([0, '']);
+});
+
 describe('run', () => {
   const recipe = (cwd: string, text: string) => {
     const file = join(cwd, 'study.repscope.yaml');
