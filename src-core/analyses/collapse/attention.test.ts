@@ -9,7 +9,7 @@ import { openInput } from '../../jobs/inputs.ts';
 import { openModel } from '../../models/open.ts';
 import type { ResultValue } from '../../results/schema.ts';
 import { Matrix } from '../../tensor/matrix.ts';
-import { cpuEngine, matrixOf, run, type Ran, type Rows } from '../test-support.ts';
+import { cpuEngine, matrixOf, run, shuffled, type Ran, type Rows } from '../test-support.ts';
 import { expected, near, onModel, synthetic, type AttentionValues } from '../token-test-support.ts';
 import { attention } from './attention.ts';
 import { attentionReduction } from './attention-statistics.ts';
@@ -92,6 +92,25 @@ describe('maps in files', () => {
     // One map looks ahead, so the layer is not causal, and its identity no collapse of others.
     expect(values['causal']).toEqual([false]);
     near(values['bands'], [2 / 3, 0, 0, 1 / 3], 1e-9);
+  });
+
+  // Zhai et al.: no row of logits of norm s has less than the centred one-hot one.
+  test.each([
+    [8, 3],
+    [64, 10],
+    [64, 0],
+  ])('one-hot logits over %i tokens of norm %i reach the lower bound', async (tokens, s) => {
+    const b = s * Math.sqrt(tokens / (tokens - 1));
+    const rest = (tokens - 1) * Math.exp(-b);
+    const map = matrixOf(tokens, tokens, (_, j) => (j === 0 ? 1 : Math.exp(-b)) / (1 + rest));
+    const { values } = await ofFile([map]);
+    near(values['entropy'], [[Math.log1p(rest) + (rest * b) / (1 + rest)]], 1e-9);
+  });
+
+  test('the order of tokens after the first changes nothing', async () => {
+    const order = [0, ...shuffled([1, 2, 3, 4, 5, 6, 7, 8], 3)];
+    const moved = synthetic.full.map((map) => order.map((i) => order.map((j) => map[i]![j]!)));
+    holds(await ofFile(moved), [synthetic.fullAttention], 1e-9);
   });
 
   test('a head that gives w to the first token has sink w, dormant above the threshold', async () => {

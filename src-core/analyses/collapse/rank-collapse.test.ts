@@ -1,6 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { Random } from '../random.ts';
-import { gaussianRows, matrixOf, model, multiply, plain, run, type Rows } from '../test-support.ts';
+import {
+  gaussianRows,
+  matrixOf,
+  model,
+  multiply,
+  plain,
+  run,
+  shuffled,
+  type Rows,
+} from '../test-support.ts';
 import { expected, near, onModel, synthetic, tokens } from '../token-test-support.ts';
 import { rankCollapse } from './rank-collapse.ts';
 
@@ -103,6 +112,13 @@ test('pure attention loses rank doubly exponentially', async () => {
   expect(residual[0]).toBeGreaterThan(0.9);
   expect(residual[2]).toBeLessThan(0.1);
   expect(residual[3]).toBeLessThan(residual[2]! ** 2);
+});
+
+test('neither the order of tokens nor that of units counts, nor, for all but the rate, scale', async () => {
+  const rows = synthetic.sequences[0]!;
+  const moved = shuffled(rows, 4).map((row) => shuffled(row, 5).map((value) => 3 * value));
+  const { values } = await run(rankCollapse, [tokens('x', [moved])]);
+  for (const key of ['residual', 'entropy']) near(values[key], [synthetic.collapse[0]![key]], 1e-9);
 });
 
 test('one massive token hides that the others are equal', async () => {
