@@ -44,7 +44,7 @@ const params = z.object({
 });
 type Params = z.infer<typeof params>;
 
-const estimators = { pca: 'pca', umap: 'umap.umap-js', tsne: 'tsne.barnes-hut' };
+const estimators = { pca: 'pca', umap: 'umap', tsne: 'tsne.barnes-hut' };
 
 export const projection: AnalysisDefinition<typeof params> = {
   id: 'projection',
@@ -140,8 +140,8 @@ async function project(
   if (method === 'tsne' && 3 * perplexity > n - 1) {
     context.warn(`${label}: a perplexity of ${perplexity} is much for ${n} samples`);
   }
-  // Lists of neighbours, their symmetric graph, and what each edge keeps; umap-js keeps objects.
-  const bytesAnEdge = method === 'umap' ? 600 : 60;
+  // Lists of neighbours, their symmetric graph, and what each edge keeps.
+  const bytesAnEdge = method === 'umap' ? 150 : 60;
   requireMemory(
     context,
     n * k * bytesAnEdge + 16 * n * d,
