@@ -93,7 +93,7 @@ ${formula.split('\n').join('\n\n')}
 
 ## Parameters
 
-${table(['name', 'takes', 'default', 'meaning'], params)}
+${params.length > 0 ? table(['name', 'takes', 'default', 'meaning'], params) : 'It takes none.'}
 
 ## Values
 

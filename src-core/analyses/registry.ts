@@ -202,7 +202,7 @@ export function parseParams(
         'usage',
         `${definition.id}: parameter '${name}'`,
         'there is none of that name',
-        `choose among ${names.join(', ')}`,
+        names.length > 0 ? `choose among ${names.join(', ')}` : 'leave it out: it takes none',
       );
     }
     if (value !== undefined) given[name] = coerce(value, schema);
