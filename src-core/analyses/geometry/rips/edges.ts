@@ -45,7 +45,12 @@ export class EdgeList {
   }
 
   /** Those of at most `threshold`, vertices renamed, sorted by length; ties as they were added. */
-  sorted(n: number, threshold: number, names: Uint16Array): Edges {
+  async sorted(
+    n: number,
+    threshold: number,
+    names: Uint16Array,
+    step: () => Promise<void>,
+  ): Promise<Edges> {
     const [pairs, lengths] = [this.#pairs, this.#lengths];
     let count = 0;
     for (let at = 0; at < this.#count; at++) {
@@ -57,6 +62,6 @@ export class EdgeList {
     }
     // Floats that are not negative are in the order of their bits.
     const keys = new Uint32Array(lengths.buffer, 0, count);
-    return { n, count, ...orderByKeys(keys, pairs.subarray(0, count)) };
+    return { n, count, ...(await orderByKeys(keys, pairs.subarray(0, count), step)) };
   }
 }

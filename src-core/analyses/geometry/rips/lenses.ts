@@ -1,7 +1,7 @@
 import type { Edges } from './edges.ts';
 
-/** Edges looked at between two calls of `step`. */
-const edgesPerStep = 1 << 15;
+/** Words of neighbours looked at between two calls of `step`. */
+const wordsPerStep = 1 << 21;
 
 /**
  * Triangles that are enough for homology in degree 1, in the order of the filtration: by the rank of
@@ -27,6 +27,7 @@ export async function essentialTriangles(
   step: (fraction: number) => Promise<void>,
 ): Promise<Triangles> {
   const lenses = new Lenses(n);
+  const edgesPerStep = Math.ceil(wordsPerStep / ((n + 31) >>> 5));
   let total = 0;
   let edges = new Int32Array(count + 1024);
   let apexes = new Uint16Array(count + 1024);
@@ -67,9 +68,12 @@ class Lenses {
   readonly #rest: Uint32Array;
   /** Members of the present component. */
   readonly #reached: Uint32Array;
-  /** Words of the lens that hold anything. */
+  /** Where the neighbours of the edge's ends begin. */
+  #first = 0;
+  #second = 0;
+  /** The first word of the lens that holds anything. */
   #low = 0;
-  #high = -1;
+  #filled = false;
 
   constructor(n: number) {
     this.#words = (n + 31) >>> 5;
@@ -86,32 +90,29 @@ class Lenses {
   /** Begin with the lens of an edge; its least member, or −1. */
   open(i: number, j: number): number {
     const near = this.#near;
-    const rest = this.#rest;
     const words = this.#words;
-    const a = i * words;
-    const b = j * words;
-    let low = words;
-    let high = -1;
-    for (let w = 0; w < words; w++) {
-      const both = near[a + w]! & near[b + w]!;
-      rest[w] = both;
-      if (both !== 0) {
-        if (high < 0) low = w;
-        high = w;
-      }
-    }
+    this.#first = i * words;
+    this.#second = j * words;
+    let low = 0;
+    let both = 0;
+    while (low < words && (both = near[this.#first + low]! & near[this.#second + low]!) === 0)
+      low++;
+    if (low === words) return -1;
     this.#low = low;
-    this.#high = high;
-    return high < 0 ? -1 : (low << 5) | lowestBit(rest[low]!);
+    this.#filled = false;
+    return (low << 5) | lowestBit(both);
   }
 
   /** Leave out the component of `apex`; the least member of what is left, or −1. */
   nextComponent(apex: number): number {
+    // Most often all are, since the least vertex is a central one.
+    if (!this.#filled && this.#isClose(apex)) return -1;
+    this.#fill();
     const near = this.#near;
     const rest = this.#rest;
     const reached = this.#reached;
     const low = this.#low;
-    const high = this.#high;
+    const high = this.#words - 1;
     const row = apex * this.#words;
     let left = 0;
     rest[apex >>> 5]! &= ~(1 << (apex & 31));
@@ -120,7 +121,6 @@ class Lenses {
       reached[w] = here;
       left |= rest[w]! ^= here;
     }
-    // Most often the first vertex, which is a central one, is near all others.
     while (left !== 0) {
       let moved = false;
       left = 0;
@@ -148,6 +148,40 @@ class Lenses {
     while (rest[first] === 0) first++;
     this.#low = first;
     return (first << 5) | lowestBit(rest[first]!);
+  }
+
+  /** Whether all other members of the lens are near `apex`, its least, or near one that is. */
+  #isClose(apex: number): boolean {
+    const near = this.#near;
+    const words = this.#words;
+    const a = this.#first;
+    const b = this.#second;
+    const row = apex * words;
+    const low = apex >>> 5;
+    for (let w = low; w < words; w++) {
+      let missed = near[a + w]! & near[b + w]! & ~near[row + w]!;
+      if (w === low) missed &= ~(1 << (apex & 31));
+      for (; missed !== 0; missed &= missed - 1) {
+        const other = ((w << 5) | lowestBit(missed)) * words;
+        let at = low;
+        while (
+          at < words &&
+          (near[other + at]! & near[row + at]! & near[a + at]! & near[b + at]!) === 0
+        ) {
+          at++;
+        }
+        if (at === words) return false;
+      }
+    }
+    return true;
+  }
+
+  /** Write the members of the lens out, where that is still to be done. */
+  #fill(): void {
+    if (this.#filled) return;
+    this.#filled = true;
+    const [near, rest, a, b] = [this.#near, this.#rest, this.#first, this.#second];
+    for (let w = this.#low; w < this.#words; w++) rest[w] = near[a + w]! & near[b + w]!;
   }
 }
 

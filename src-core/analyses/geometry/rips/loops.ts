@@ -1,11 +1,22 @@
+import { blocks } from '../../blocks.ts';
 import { BitQueue } from './bit-queue.ts';
 import type { Edges } from './edges.ts';
 import type { Field } from './field.ts';
 import type { Triangles } from './lenses.ts';
 import type { RankOf } from './ranks.ts';
+import { itemsPerStep } from './sort.ts';
 
 /** Triangles looked at between two calls of `step`. */
 const visitsPerStep = 1 << 19;
+
+/** Bytes of an entry of a cochain that is kept. */
+const entryBytes = 6;
+
+interface Progress {
+  step: (fraction: number) => Promise<void>;
+  /** Called with the bytes of cochains as they grow; may throw. */
+  hold: (bytes: number) => void;
+}
 
 /** A class that the edge of rank `birth` makes and a triangle ends; −1 where none does. */
 export interface Loop {
@@ -29,15 +40,16 @@ export async function loops(
   forest: Int32Array,
   rankOf: RankOf,
   field: Field,
-  step: (fraction: number) => Promise<void>,
+  { step, hold }: Progress,
 ): Promise<Loop[]> {
-  const complex = new TriangleComplex(edges, triangles, rankOf);
+  const complex = await triangleComplex(edges, triangles, rankOf, () => step(0));
   const births = birthRanks(edges, triangles, forest);
   const values = new Uint16Array(edges.count);
   const queue = new BitQueue(triangles.count);
   const ended = new Map<number, Cochain>();
   const found: Loop[] = [];
   let visits = 0;
+  let bytes = 0;
   for (let at = births.length - 1; at >= 0; at--) {
     const birth = births[at]!;
     const support = [birth];
@@ -59,7 +71,10 @@ export async function loops(
       const later = ended.get(t);
       if (later === undefined) {
         end = t;
-        ended.set(t, cochain(values, support, field, value));
+        const kept = cochain(values, support, field, value);
+        ended.set(t, kept);
+        bytes += entryBytes * kept.edges.length;
+        hold(bytes);
         break;
       }
       for (let entry = 0; entry < later.edges.length; entry++) {
@@ -112,39 +127,22 @@ class TriangleComplex {
   readonly #legs: Int32Array;
   /** Which of the three edges joins the least to the greatest vertex: 0 the longest, 1, 2 the legs. */
   readonly #negative: Uint8Array;
+  /** The triangles of which an edge is a leg lie in `members` from its start up to the next. */
   readonly #starts: Int32Array;
   readonly #members: Int32Array;
-  readonly #count: number;
 
-  constructor({ count, pairs }: Edges, triangles: Triangles, rankOf: RankOf) {
-    const total = triangles.count;
-    this.#count = total;
-    this.#edges = triangles.edges;
-    this.#legs = new Int32Array(2 * total);
-    this.#negative = new Uint8Array(total);
-    this.#starts = new Int32Array(count + 1);
-    for (let t = 0; t < total; t++) {
-      const pair = pairs[this.#edges[t]!]!;
-      const i = pair >>> 16;
-      const j = pair & 0xffff;
-      const k = triangles.apexes[t]!;
-      const a = rankOf(i, k);
-      const b = rankOf(j, k);
-      this.#legs[2 * t] = a;
-      this.#legs[2 * t + 1] = b;
-      this.#negative[t] = k < i ? 2 : k > j ? 1 : 0;
-      this.#starts[a]! += 1;
-      this.#starts[b]! += 1;
-    }
-    let sum = 0;
-    for (let rank = 0; rank <= count; rank++) {
-      sum += this.#starts[rank]!;
-      this.#starts[rank] = sum;
-    }
-    this.#members = new Int32Array(2 * total);
-    for (let leg = 2 * total - 1; leg >= 0; leg--) {
-      this.#members[--this.#starts[this.#legs[leg]!]!] = leg >>> 1;
-    }
+  constructor(
+    edges: Int32Array,
+    legs: Int32Array,
+    negative: Uint8Array,
+    starts: Int32Array,
+    members: Int32Array,
+  ) {
+    this.#edges = edges;
+    this.#legs = legs;
+    this.#negative = negative;
+    this.#starts = starts;
+    this.#members = members;
   }
 
   /** Whether t is the first triangle of its longest edge. */
@@ -175,8 +173,50 @@ class TriangleComplex {
 
   /** Queue the further triangles of t's longest edge. */
   others(t: number, queue: BitQueue): void {
-    for (let at = t + 1; at < this.#count && this.#edges[at] === this.#edges[t]; at++) {
+    for (let at = t + 1; at < this.#edges.length && this.#edges[at] === this.#edges[t]; at++) {
       queue.add(at);
     }
   }
+}
+
+async function triangleComplex(
+  { count, pairs }: Edges,
+  { count: total, edges, apexes }: Triangles,
+  rankOf: RankOf,
+  step: () => Promise<void>,
+): Promise<TriangleComplex> {
+  const legs = new Int32Array(2 * total);
+  const negative = new Uint8Array(total);
+  const starts = new Int32Array(count + 1);
+  for (const [start, end] of blocks(total, itemsPerStep)) {
+    for (let t = start; t < end; t++) {
+      const pair = pairs[edges[t]!]!;
+      const i = pair >>> 16;
+      const j = pair & 0xffff;
+      const k = apexes[t]!;
+      const a = rankOf(i, k);
+      const b = rankOf(j, k);
+      legs[2 * t] = a;
+      legs[2 * t + 1] = b;
+      negative[t] = k < i ? 2 : k > j ? 1 : 0;
+      starts[a]! += 1;
+      starts[b]! += 1;
+    }
+    await step();
+  }
+  let sum = 0;
+  for (let rank = 0; rank <= count; rank++) {
+    sum += starts[rank]!;
+    starts[rank] = sum;
+  }
+  const members = new Int32Array(2 * total);
+  for (const [start, end] of blocks(2 * total, itemsPerStep)) {
+    // From the last to the first, so that each list ascends.
+    for (let at = start; at < end; at++) {
+      const leg = 2 * total - 1 - at;
+      members[--starts[legs[leg]!]!] = leg >>> 1;
+    }
+    await step();
+  }
+  return new TriangleComplex(edges, legs, negative, starts, members);
 }

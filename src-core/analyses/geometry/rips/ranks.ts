@@ -1,23 +1,28 @@
+import { blocks } from '../../blocks.ts';
 import type { Edges } from './edges.ts';
+import { itemsPerStep } from './sort.ts';
 
 /** Finds the rank of an edge from its ends; −1 where there is none. */
 export type RankOf = (i: number, j: number) => number;
 
-/** Bytes that a table of ranks takes. */
-export const rankBytes = (n: number, count: number): number =>
-  Math.min(4 * n * n, 4 * hashSize(count));
-
 const hashSize = (count: number) => 2 ** Math.ceil(Math.log2(2 * count + 2));
 
 /** A table of n² ranks where edges are many, else a hash table of the edges. */
-export function rankTable({ n, count, pairs }: Edges): RankOf {
+export async function rankTable(
+  { n, count, pairs }: Edges,
+  step: () => Promise<void>,
+): Promise<RankOf> {
   if (n * n <= hashSize(count)) {
     const table = new Int32Array(n * n).fill(-1);
-    for (let rank = 0; rank < count; rank++) {
-      const pair = pairs[rank]!;
-      const [i, j] = [pair >>> 16, pair & 0xffff];
-      table[i * n + j] = rank;
-      table[j * n + i] = rank;
+    for (const [start, end] of blocks(count, itemsPerStep)) {
+      for (let rank = start; rank < end; rank++) {
+        const pair = pairs[rank]!;
+        const i = pair >>> 16;
+        const j = pair & 0xffff;
+        table[i * n + j] = rank;
+        table[j * n + i] = rank;
+      }
+      await step();
     }
     return (i, j) => table[i * n + j]!;
   }
@@ -27,10 +32,13 @@ export function rankTable({ n, count, pairs }: Edges): RankOf {
     const mixed = Math.imul(pair ^ (pair >>> 15), 0x2c1b3c6d);
     return (mixed ^ (mixed >>> 13)) & mask;
   };
-  for (let rank = 0; rank < count; rank++) {
-    let at = place(pairs[rank]!);
-    while (table[at] !== -1) at = (at + 1) & mask;
-    table[at] = rank;
+  for (const [start, end] of blocks(count, itemsPerStep)) {
+    for (let rank = start; rank < end; rank++) {
+      let at = place(pairs[rank]!);
+      while (table[at] !== -1) at = (at + 1) & mask;
+      table[at] = rank;
+    }
+    await step();
   }
   return (i, j) => {
     const pair = (i < j ? (i << 16) | j : (j << 16) | i) >>> 0;

@@ -59,7 +59,7 @@ export async function ripsEdges(
   Array.from(names.keys())
     .sort((a, b) => sums[a]! - sums[b]! || a - b)
     .forEach((point, name) => (names[point] = name));
-  return { edges: list.sorted(n, used, names), threshold: n === 1 ? 0 : used };
+  return { edges: await list.sorted(n, used, names, () => step(1)), threshold: n === 1 ? 0 : used };
 }
 
 /** Persistence diagrams of degrees 0 … maxDegree (at most 3); intervals of length 0 left out. */
@@ -76,10 +76,11 @@ export async function ripsDiagrams(
   if (maxDegree === 0) return diagrams;
 
   const triangles = await essentialTriangles(edges, (part) => step(part / 2, 'Triangles'));
-  const rankOf = rankTable(edges);
-  const found = await loops(edges, triangles, forest, rankOf, field, (part) =>
-    step((1 + part) / 2, 'Loops'),
-  );
+  const rankOf = await rankTable(edges, () => step(0.5, 'Triangles'));
+  const found = await loops(edges, triangles, forest, rankOf, field, {
+    hold: (bytes) => hold(bytes + edgeBytes * edges.count, 'cochains of degree 1'),
+    step: (part) => step((1 + part) / 2, 'Loops'),
+  });
   diagrams.push(
     diagram(
       edges,

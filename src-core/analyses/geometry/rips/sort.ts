@@ -1,15 +1,21 @@
+import { blocks } from '../../blocks.ts';
+
 const digits = 11;
 const buckets = 1 << digits;
+
+/** Items that are moved between two calls of `step`. */
+export const itemsPerStep = 1 << 21;
 
 /**
  * Keys and what belongs to them, by ascending key, ties in the order given: a radix sort of three
  * passes. The keys are the bits of float32 numbers, which are returned as such; both inputs are
  * overwritten.
  */
-export function orderByKeys(
+export async function orderByKeys(
   keys: Uint32Array,
   items: Uint32Array,
-): { lengths: Float32Array; pairs: Uint32Array } {
+  step: () => Promise<void>,
+): Promise<{ lengths: Float32Array; pairs: Uint32Array }> {
   const n = keys.length;
   const starts = [0, 1, 2].map(() => new Uint32Array(buckets));
   const [first, second, third] = starts as [Uint32Array, Uint32Array, Uint32Array];
@@ -23,7 +29,7 @@ export function orderByKeys(
   let fromItems = items;
   let to: Uint32Array = new Uint32Array(n);
   let toItems: Uint32Array = new Uint32Array(n);
-  starts.forEach((counts, pass) => {
+  for (const [pass, counts] of starts.entries()) {
     let total = 0;
     for (let bucket = 0; bucket < buckets; bucket++) {
       const count = counts[bucket]!;
@@ -31,12 +37,15 @@ export function orderByKeys(
       total += count;
     }
     const shift = pass * digits;
-    for (let at = 0; at < n; at++) {
-      const place = counts[(from[at]! >>> shift) & (buckets - 1)]!++;
-      to[place] = from[at]!;
-      toItems[place] = fromItems[at]!;
+    for (const [start, end] of blocks(n, itemsPerStep)) {
+      for (let at = start; at < end; at++) {
+        const place = counts[(from[at]! >>> shift) & (buckets - 1)]!++;
+        to[place] = from[at]!;
+        toItems[place] = fromItems[at]!;
+      }
+      await step();
     }
     [from, to, fromItems, toItems] = [to, from, toItems, fromItems];
-  });
+  }
   return { lengths: new Float32Array(from.buffer, from.byteOffset, n), pairs: fromItems };
 }
