@@ -9,29 +9,38 @@ const leafSize = 32;
 const termsPerStep = 1 << 22;
 
 interface Pairs {
-  /** In no order. */
   values: Float64Array;
   /** Row i is the unit eigenvector of value i. */
   vectors: Float64Array;
+}
+
+interface OrderedPairs extends Pairs {
   /** Indices of `values`, ascending. */
-  order: number[];
+  order: readonly number[];
 }
 
 const ascending = (values: Float64Array) =>
   Array.from(values.keys()).sort((a, b) => values[a]! - values[b]!);
 
 /**
- * Eigenvalues and eigenvectors of a tridiagonal matrix, `e[i]` coupling i − 1 with i, of about unit
- * size: divide and conquer (Cuppen, 1981; Gu and Eisenstat, 1995; deflation as by Rutter, LAPACK
- * Working Note 69). Most work is matrix products.
+ * The `count` largest eigenvalues of a tridiagonal matrix, descending, with their eigenvectors;
+ * `e[i]` couples i − 1 with i. Entries are of about unit size. Divide and conquer (Cuppen, 1981; Gu
+ * and Eisenstat, 1995; deflation as by Rutter, LAPACK Working Note 69): most work is matrix products,
+ * and most of that in the last step, which leaves out what is not wanted.
  */
 export async function divideAndConquer(
   d: Float64Array,
   e: Float64Array,
+  count: number,
   step: Step,
 ): Promise<Pairs> {
-  const norm = Math.max(largest(d), largest(e));
-  return solve(d, e, (Number.EPSILON * norm) / 8, step);
+  const n = d.length;
+  const negligible = (Number.EPSILON * Math.max(largest(d), largest(e))) / 8;
+  const { values, vectors, order } = await solve(d, e, count, negligible, step);
+  const descending = order.slice(-count).reverse();
+  const sorted = new Float64Array(count * n);
+  descending.forEach((from, to) => sorted.set(vectors.subarray(from * n, (from + 1) * n), to * n));
+  return { values: Float64Array.from(descending, (at) => values[at]!), vectors: sorted };
 }
 
 const largest = (values: Float64Array) =>
@@ -40,9 +49,10 @@ const largest = (values: Float64Array) =>
 async function solve(
   d: Float64Array,
   e: Float64Array,
+  count: number,
   negligible: number,
   step: Step,
-): Promise<Pairs> {
+): Promise<OrderedPairs> {
   const n = d.length;
   if (n <= leafSize) {
     const values = d.slice();
@@ -59,12 +69,21 @@ async function solve(
   upper[half - 1]! -= Math.abs(beta);
   lower[0]! -= Math.abs(beta);
   // Halves cost a quarter of the whole together.
-  const first = await solve(upper, e.subarray(0, half), negligible, (part) => step(part / 8));
-  const second = await solve(lower, e.subarray(half), negligible, (part) => step((1 + part) / 8));
-  return merge(first, second, beta, (part) => step((1 + 3 * part) / 4));
+  const first = await solve(upper, e.subarray(0, half), half, negligible, (part) => step(part / 8));
+  const second = await solve(lower, e.subarray(half), n - half, negligible, (part) =>
+    step((1 + part) / 8),
+  );
+  return merge(first, second, beta, count, (part) => step((1 + 3 * part) / 4));
 }
 
-async function merge(first: Pairs, second: Pairs, beta: number, step: Step): Promise<Pairs> {
+/** The pairs of diag(T₁, T₂) + |β|·u·uᵀ, or only the `count` largest. */
+async function merge(
+  first: OrderedPairs,
+  second: OrderedPairs,
+  beta: number,
+  count: number,
+  step: Step,
+): Promise<OrderedPairs> {
   const [p, q] = [first.values.length, second.values.length];
   const n = p + q;
   const d = new Float64Array(n);
@@ -84,47 +103,53 @@ async function merge(first: Pairs, second: Pairs, beta: number, step: Step): Pro
   const order = mergeOrders(d, first.order, second.order, p);
   const { kept, deflated, kinds } = deflate(d, z, rows, order, rho, p);
   const k = kept.length;
-  const values = new Float64Array(n);
-  const vectors = new Float64Array(n * n);
-  deflated.forEach((from, at) => {
-    values[k + at] = d[from]!;
-    vectors.set(rows.subarray(from * n, (from + 1) * n), (k + at) * n);
-  });
-  if (k > 0) {
-    const poles = Float64Array.from(kept, (from) => d[from]!);
-    const squares = Float64Array.from(kept, (from) => z[from]! ** 2);
-    const roots = { origin: new Int32Array(k), offset: new Float64Array(k) };
-    const share = Math.max(1, Math.floor(termsPerStep / (6 * k)));
-    for (let from = 0; from < k; from += share) {
-      solveSecular(poles, squares, rho, from, Math.min(k, from + share), roots);
-      if (k > share) await step((0.4 * from) / k);
-    }
-    for (let j = 0; j < k; j++) values[j] = poles[roots.origin[j]!]! + roots.offset[j]!;
-    const weights = weightsOf(poles, roots);
-    for (let i = 0; i < k; i++) if (z[kept[i]!]! < 0) weights[i] = -weights[i]!;
-    // Rows of either half are zero in the columns of the other.
-    for (const [start, end, other] of [
-      [0, p, Kind.second],
-      [p, n, Kind.first],
-    ] as const) {
-      const inside = kept.map((_, at) => at).filter((at) => kinds[kept[at]!] !== other);
-      if (inside.length === 0) continue;
-      const width = end - start;
-      const block = new Float64Array(inside.length * width);
-      inside.forEach((at, to) => {
-        const from = kept[at]! * n;
-        block.set(rows.subarray(from + start, from + end), to * width);
-      });
-      const coefficients = coefficientsOf(poles, weights, roots, inside);
-      await product(coefficients, block, k, inside.length, async (part, firstRow) => {
-        const count = part.length / width;
-        for (let row = 0; row < count; row++)
-          vectors.set(part.subarray(row * width, (row + 1) * width), (firstRow + row) * n + start);
-        await step(0.4 + (0.3 * ((start === 0 ? 0 : k) + firstRow)) / k);
-      });
-    }
+  const poles = Float64Array.from(kept, (from) => d[from]!);
+  const squares = Float64Array.from(kept, (from) => z[from]! ** 2);
+  const roots = { origin: new Int32Array(k), offset: new Float64Array(k) };
+  const share = Math.max(1, Math.floor(termsPerStep / (6 * k)));
+  for (let from = 0; from < k; from += share) {
+    solveSecular(poles, squares, rho, from, Math.min(k, from + share), roots);
+    if (k > share) await step((0.4 * from) / k);
   }
-  return { values, vectors, order: ascending(values) };
+  // Roots first, then what was deflated; of both what is wanted.
+  const all = new Float64Array(n);
+  for (let j = 0; j < k; j++) all[j] = poles[roots.origin[j]!]! + roots.offset[j]!;
+  deflated.forEach((from, at) => (all[k + at] = d[from]!));
+  const wanted = count === n ? [...all.keys()] : ascending(all).slice(-count);
+  wanted.sort((a, b) => a - b);
+  const values = Float64Array.from(wanted, (at) => all[at]!);
+  const vectors = new Float64Array(count * n);
+  const solved = wanted.filter((at) => at < k);
+  wanted.slice(solved.length).forEach((at, index) => {
+    const from = deflated[at - k]! * n;
+    vectors.set(rows.subarray(from, from + n), (solved.length + index) * n);
+  });
+  const result = { values, vectors, order: ascending(values) };
+  if (solved.length === 0) return result;
+  const weights = weightsOf(poles, roots);
+  for (let i = 0; i < k; i++) if (z[kept[i]!]! < 0) weights[i] = -weights[i]!;
+  // Rows of either half are zero in the columns of the other.
+  for (const [start, end, other] of [
+    [0, p, Kind.second],
+    [p, n, Kind.first],
+  ] as const) {
+    const inside = kept.map((_, at) => at).filter((at) => kinds[kept[at]!] !== other);
+    if (inside.length === 0) continue;
+    const width = end - start;
+    const block = new Float64Array(inside.length * width);
+    inside.forEach((at, to) => {
+      const from = kept[at]! * n;
+      block.set(rows.subarray(from + start, from + end), to * width);
+    });
+    const coefficients = coefficientsOf(poles, weights, roots, solved, inside);
+    await product(coefficients, block, solved.length, inside.length, async (part, firstRow) => {
+      const height = part.length / width;
+      for (let row = 0; row < height; row++)
+        vectors.set(part.subarray(row * width, (row + 1) * width), (firstRow + row) * n + start);
+      await step(0.4 + 0.3 * ((start === 0 ? 0 : 1) + firstRow / solved.length));
+    });
+  }
+  return result;
 }
 
 function mergeOrders(
@@ -195,19 +220,21 @@ function deflate(
   return { kept, deflated, kinds };
 }
 
-/** Row j: the eigenvector of root j of diag(d) + ρ·z·zᵀ, of unit length, its elements `inside`. */
+/** For each root of `solved` the unit eigenvector of diag(d) + ρ·z·zᵀ, its elements `inside`. */
 function coefficientsOf(
   d: Float64Array,
   weights: Float64Array,
   { origin, offset }: SecularRoots,
+  solved: readonly number[],
   inside: readonly number[],
 ): Float64Array {
   const k = d.length;
   const width = inside.length;
   const places = Int32Array.from(inside);
-  const result = new Float64Array(k * width);
+  const result = new Float64Array(solved.length * width);
   const row = new Float64Array(k);
-  for (let j = 0; j < k; j++) {
+  let start = 0;
+  for (const j of solved) {
     const pole = d[origin[j]!]!;
     const tau = offset[j]!;
     let sum = 0;
@@ -217,8 +244,7 @@ function coefficientsOf(
       sum += value * value;
     }
     const factor = 1 / Math.sqrt(sum);
-    const start = j * width;
-    for (let at = 0; at < width; at++) result[start + at] = row[places[at]!]! * factor;
+    for (let at = 0; at < width; at++) result[start++] = row[places[at]!]! * factor;
   }
   return result;
 }

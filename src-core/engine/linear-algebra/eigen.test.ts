@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { symmetricEigen } from './eigen.ts';
+import { createEngine } from '../device-engine.ts';
+import { leadingEigen, symmetricEigen } from './eigen.ts';
 import {
   diagonalOf,
   fixtureMatrix,
@@ -122,6 +123,26 @@ test('symmetric matrices of all kinds', async () => {
     }),
     { numRuns: 60 },
   );
+});
+
+test.each([
+  [20, 3],
+  [150, 1],
+  [150, 40],
+  [150, 150],
+  [150, 0],
+])('of %d the %d leading ones are those of the whole', async (n, count) => {
+  const half = fixtureMatrix(n, n, 4);
+  const a = half.map((value, at) => value + half[(at % n) * n + Math.floor(at / n)]!);
+  const engine = await createEngine('cpu');
+  const whole = await symmetricEigen(a, n, { vectors: true });
+  const { values, vectors } = await leadingEigen(engine, a, n, count);
+  expect(largestDifference(values, whole.values.slice(0, count))).toBeLessThan(1e-13);
+  const product = multiply(vectors, a, count, n, n);
+  const expected = vectors.map((value, at) => value * values[Math.floor(at / n)]!);
+  expect(largestDifference(product, expected)).toBeLessThan(1e-12);
+  const inner = multiply(vectors, transposed(vectors, count, n), count, n, count);
+  expect(largestDifference(inner, identity(count))).toBeLessThan(1e-13);
 });
 
 test('neither tiny nor huge values overflow or vanish', async () => {

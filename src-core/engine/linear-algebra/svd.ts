@@ -86,22 +86,16 @@ export async function svd(
   }
   const reduced = await bidiagonalise(matrix, m, n, divisor, true, (part) => step(0.3 * part));
   const { diagonal, offDiagonal } = symmetricForm(reduced);
-  const pairs = await divideAndConquer(diagonal, offDiagonal, (part) => step(0.3 + 0.4 * part));
-  const order = pairs.order.reverse().slice(0, n);
-  const s = notNegative(
-    Float64Array.from(order, (at) => pairs.values[at]!),
-    scale,
-  );
+  const pairs = await divideAndConquer(diagonal, offDiagonal, n, (part) => step(0.3 + 0.4 * part));
+  const s = notNegative(pairs.values, scale);
   // Of what is not lost, each vector of the symmetric form holds one of V and one of U.
   let rank = 0;
   while (rank < n && s[rank]! > lost * s[0]!) rank++;
   const [right, left] = [new Float64Array(n * n), new Float64Array(n * n)];
-  order.slice(0, rank).forEach((from, to) => {
-    for (let i = 0; i < n; i++) {
-      right[to * n + i] = pairs.vectors[from * 2 * n + 2 * i]!;
-      left[to * n + i] = pairs.vectors[from * 2 * n + 2 * i + 1]!;
-    }
-  });
+  for (let at = 0; at < rank * n; at++) {
+    right[at] = pairs.vectors[2 * at]!;
+    left[at] = pairs.vectors[2 * at + 1]!;
+  }
   for (const rows of [right, left]) await orthonormalise(rows, rank, n);
   const u = new Float64Array(m * n);
   u.set(transpose(left, n, n));
