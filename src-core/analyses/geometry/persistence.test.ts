@@ -377,10 +377,9 @@ describe('what cannot be computed', () => {
     const { edges } = await ripsEdges(metric, undefined, limits);
     await ripsDiagrams(edges, 2, new Field(2), limits);
     const [, ...columns] = asked;
-    expect(columns.map(([, what]) => what)).toEqual([
-      'cochains of degree 1',
-      'columns of degree 2',
-    ]);
+    expect(new Set(columns.map(([, what]) => what))).toEqual(
+      new Set(['cochains of degree 1', 'columns of degree 2']),
+    );
     for (const [bytes] of columns) expect(bytes).toBeGreaterThan(64 * edges.count);
   });
 

@@ -66,8 +66,14 @@ export class Cohomology {
     return this.#numberOf([pair >>> 16, pair & 0xffff, apex]);
   }
 
-  #numberOf(vertices: number[]): number {
-    return this.#numbers.index(Int32Array.from(vertices).sort(), vertices.length);
+  #numberOf(vertices: readonly number[]): number {
+    const sorted = this.#cofacet;
+    vertices.forEach((v, size) => {
+      let at = size;
+      for (; at > 0 && sorted[at - 1]! > v; at--) sorted[at] = sorted[at - 1]!;
+      sorted[at] = v;
+    });
+    return this.#numbers.index(sorted, vertices.length);
   }
 
   /**
