@@ -26,6 +26,12 @@ export class Terms {
     return this.#graph.op('Reshape', [value, this.#graph.ints(...shape)]);
   }
 
+  /** The value where the mask is 1, and 0 elsewhere: padding may hold NaN. */
+  masked(value: Value, mask: Value): Value {
+    const isReal = this.#graph.op('Cast', [mask], { to: { to: 'bool' } });
+    return this.op('Where', isReal, value, this.scalar(0));
+  }
+
   /** Σ_ij over the last two axes of a value that is 0 where either is padding. */
   total(value: Value, rows: Value, columns: Value): Value {
     return this.op('MatMul', columns, this.op('MatMul', value, rows));

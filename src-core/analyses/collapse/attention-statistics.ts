@@ -43,7 +43,7 @@ function statisticsOf(
   const rows = t.shaped(mask, 0, 1, -1, 1);
   const columns = t.shaped(mask, 0, 1, 1, -1);
   const pairs = t.op('Mul', rows, columns);
-  const a = t.op('Mul', maps, pairs);
+  const a = t.masked(maps, pairs);
   const tokens = t.op('MatMul', columns, rows);
   const average = t.op('Div', columns, tokens);
 

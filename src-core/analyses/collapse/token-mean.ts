@@ -17,7 +17,7 @@ function meanOf(
   const row = t.shaped(mask, 0, 1, -1);
   const column = t.shaped(mask, 0, -1, 1);
   const tokens = t.op('MatMul', row, column);
-  const real = t.op('Mul', states, column);
+  const real = t.masked(states, column);
   const mean = t.op('Div', t.op('MatMul', row, real), tokens);
   const apart = t.op('Mul', t.op('Sub', real, mean), column);
   const squares = (value: Value) =>

@@ -27,7 +27,7 @@ function turnsOf(
       t.op('Slice', padded, graph.ints(start), graph.ints(end), graph.ints(1));
     return [value, from(1, -1), from(2, Number.MAX_SAFE_INTEGER)] as const;
   };
-  const [here, next, last] = shifted(states, 3);
+  const [here, next, last] = shifted(t.masked(states, t.shaped(mask, 0, -1, 1)), 3);
   const [real, nextReal, lastReal] = shifted(mask, 2);
 
   const dot = (a: Value, b: Value) =>
