@@ -8,8 +8,10 @@ const isReal = (value: ResultValue | undefined): value is Real =>
  * The line that lists, lenses and hovers show: the headline value as it stands, a profile as
  * `first → last`, a layers × layers matrix as the mean of matching layers between two models and as
  * first against last layer within one, and a matrix over more models as the mean of their pairs.
+ * Where an analysis has other values for such an input, the first of them.
  */
-export function headlineOf(result: Result, key: string): string {
+export function headlineOf(result: Result, headline: string): string {
+  const key = headline in result.values ? headline : (Object.keys(result.values)[0] ?? headline);
   const value = result.values[key];
   if (isReal(value)) return `${key} ${shortNumber(value)}`;
   if (!Array.isArray(value)) return result.analysis;

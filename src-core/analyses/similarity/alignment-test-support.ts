@@ -13,6 +13,7 @@ export const reference = JSON.parse(
   y: number[][];
   held: number[];
   anchors: number[];
+  encoding: number;
   relative: Record<'cosine' | 'jaccard' | 'mrr', number>;
   stitching: Record<'linear' | 'ridge' | 'orthogonal', Scores>;
   neurons: Record<'argmax' | 'bipartite', Record<'signed' | 'unsigned', number>> & {

@@ -38,6 +38,30 @@ export function holdOut(
   return { train: Int32Array.from(train), test: Int32Array.from(test).sort() };
 }
 
+/**
+ * Each of n rows held out once, in `count` parts of about the same size; rows of one group stay
+ * together, so that there may be fewer parts.
+ */
+export function foldsOf(
+  n: number,
+  count: number,
+  seed: number,
+  groups?: readonly string[],
+): HoldOut[] {
+  const names = groups ?? Array.from({ length: n }, (_, row) => String(row));
+  const all = [...new Set(names)];
+  const order = new Random(seed).permutation(all.length);
+  const part = new Map<string, number>();
+  order.forEach((at, place) => part.set(all[at]!, place % count));
+  return Array.from({ length: Math.min(count, all.length) }, (_, fold) => {
+    const rows = Array.from({ length: n }, (_, row) => row);
+    return {
+      train: Int32Array.from(rows.filter((row) => part.get(names[row]!) !== fold)),
+      test: Int32Array.from(rows.filter((row) => part.get(names[row]!) === fold)),
+    };
+  });
+}
+
 /** The groups of the first side that has any. */
 export const groupsOf = (sides: readonly Side[]): readonly string[] | undefined =>
   sides.find(({ groups }) => groups !== undefined)?.groups;

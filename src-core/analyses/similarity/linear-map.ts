@@ -71,61 +71,64 @@ const sqrt = (values: Float64Array) => values.map(Math.sqrt);
 /** Penalties tried, as shares of the largest variance. */
 const penalties = Array.from({ length: 25 }, (_, at) => 10 ** (-9 + at / 2));
 
+/** The penalty of ridge regression: none, one for all targets, or one for each. */
+export type Penalty = 'none' | 'shared' | 'each';
+
 /**
  * What is predicted of centred targets Y for the rows held out. The ridge penalty is that of least
  * generalised cross-validation error on the rows fitted to, RSS/(1 − df/n)² with df = 1 + Σ s²/(s² + λ)
- * (Golub, Heath and Wahba 1979), of one penalty for all units.
+ * (Golub, Heath and Wahba 1979).
  */
 export async function predict(
   engine: Engine,
   { left, variances, coordinates }: Fitter,
   y: Columns,
-  ridge: boolean,
+  kind: Penalty,
   step: Step,
-): Promise<{ predicted: Float64Array; penalty: number }> {
+): Promise<Float64Array> {
   const { n, width: r } = left;
+  const { width: q } = y;
   const weights = await crossProduct(engine, left, y, (part) => step(0.5 * part));
-  const penalty = ridge ? bestPenalty(weights, variances, y, n) : 0;
-  const shrunk = new Float64Array(r * y.width);
+  const penalties = kind === 'none' ? new Float64Array(q) : chosen(weights, variances, y, n, kind);
   for (let i = 0, at = 0; i < r; i++) {
-    const keep = variances[i]! / (variances[i]! + penalty);
-    for (let j = 0; j < y.width; j++, at++) shrunk[at] = keep * weights[at]!;
+    for (let j = 0; j < q; j++) weights[at++]! *= variances[i]! / (variances[i]! + penalties[j]!);
   }
-  const turned = transpose(shrunk, r, y.width);
-  const map = { n: y.width, width: r, data: turned };
-  const predicted = await rowProduct(engine, coordinates, map, (part) => step(0.5 + 0.5 * part));
-  return { predicted, penalty };
+  const map = { n: q, width: r, data: transpose(weights, r, q) };
+  return rowProduct(engine, coordinates, map, (part) => step(0.5 + 0.5 * part));
 }
 
-function bestPenalty(
+/** The penalty of each target. */
+function chosen(
   weights: Float64Array,
   variances: Float64Array,
-  y: Columns,
+  { data, width: q }: Columns,
   n: number,
-): number {
-  const explained = Float64Array.from(variances, (_, i) => {
-    let sum = 0;
-    for (let at = i * y.width; at < (i + 1) * y.width; at++) sum += weights[at]! ** 2;
-    return sum;
-  });
-  const total = y.data.reduce((sum, value) => sum + value * value, 0);
-  let best = 0;
-  let least = Infinity;
+  kind: Penalty,
+): Float64Array {
+  const total = new Float64Array(q);
+  for (let at = 0; at < data.length; at++) total[at % q]! += data[at]! ** 2;
+  const best = new Float64Array(q);
+  const least = new Float64Array(q).fill(Infinity);
   for (const share of penalties) {
-    const penalty = share * variances[0]!;
-    let residual = total;
+    const penalty = share * (variances[0] ?? 0);
+    const residual = total.slice();
     let freedom = 1;
-    for (let i = 0; i < variances.length; i++) {
+    for (let i = 0, at = 0; i < variances.length; i++) {
       const keep = variances[i]! / (variances[i]! + penalty);
-      residual -= (1 - (1 - keep) ** 2) * explained[i]!;
+      const explained = 1 - (1 - keep) ** 2;
+      for (let j = 0; j < q; j++) residual[j]! -= explained * weights[at++]! ** 2;
       freedom += keep;
     }
     // Where as many directions as rows are fitted freely, nothing is left to judge by.
-    if (freedom > n - 1e-6 * n) continue;
-    const error = Math.max(0, residual) / (1 - freedom / n) ** 2;
-    if (error < least) {
-      least = error;
-      best = penalty;
+    if (freedom > n * (1 - 1e-6)) continue;
+    const all = residual.reduce((sum, value) => sum + Math.max(0, value), 0);
+    for (let j = 0; j < q; j++) {
+      const own = kind === 'shared' ? all : Math.max(0, residual[j]!);
+      const error = own / (1 - freedom / n) ** 2;
+      if (error < least[j]!) {
+        least[j] = error;
+        best[j] = penalty;
+      }
     }
   }
   return best;

@@ -144,7 +144,7 @@ export function rdmMeasure(
 }
 
 /** Repeats of each sample and units of each. */
-function shapeOf({ d, sample, label }: NamedRows): { repeats: number; units: number } {
+export function shapeOf({ d, sample, label }: NamedRows): { repeats: number; units: number } {
   if (sample === undefined) return { repeats: 1, units: d };
   const [repeats, units, ...more] = sample;
   if (repeats === undefined || units === undefined || more.length > 0) {
@@ -158,6 +158,19 @@ function shapeOf({ d, sample, label }: NamedRows): { repeats: number; units: num
   return { repeats, units };
 }
 
+/** Dissimilarities of the samples of a layer; of their means where there are repeats. */
+export async function dissimilaritiesOf(
+  rows: CheckedRows,
+  layer: NamedRows,
+  how: Pick<RdmSettings, 'rdm' | 'shrinkage'>,
+  context: AnalysisContext,
+  step: Step,
+): Promise<Float64Array> {
+  const warn = (message: string) => context.warn(message);
+  const { whole } = await formOf(rows, layer, how, context, warn, step);
+  return dissimilarities(context.engine, whole, step);
+}
+
 interface Forms {
   whole: Dissimilarity;
   /** Of each repeat alone. */
@@ -167,7 +180,7 @@ interface Forms {
 async function formOf(
   rows: CheckedRows,
   layer: NamedRows,
-  { rdm, shrinkage }: RdmSettings,
+  { rdm, shrinkage }: Pick<RdmSettings, 'rdm' | 'shrinkage'>,
   context: AnalysisContext,
   warn: (message: string) => void,
   step: Step,
@@ -237,7 +250,7 @@ async function formOf(
 }
 
 /** Mean over repeats of each sample. */
-function meanOver(source: RowSource, repeats: number, units: number): RowSource {
+export function meanOver(source: RowSource, repeats: number, units: number): RowSource {
   if (repeats === 1) return source;
   return new ChangedRows(source, units, (block) => {
     const n = block.length / source.d;
@@ -336,7 +349,7 @@ function residualOf(
  * How well the true dissimilarities could do: the mean similarity of each repeat's with those pooled
  * from all repeats (which it is part of: the upper bound) and from the others (the lower).
  */
-async function ceilingOf(
+export async function ceilingOf(
   comparison: Comparison<unknown>,
   repeats: readonly unknown[],
   n: number,

@@ -108,8 +108,8 @@ export function stitchingMeasure(
     const { n } = to.test;
     const { width } = to.all;
     if (from.fitter) {
-      const { predicted } = await predict(engine, from.fitter, to.train, map === 'ridge', step);
-      return { n, width, data: predicted };
+      const penalty = map === 'ridge' ? 'shared' : 'none';
+      return { n, width, data: await predict(engine, from.fitter, to.train, penalty, step) };
     }
     const product = await crossProduct(engine, from.train, to.train, (part) => step(part / 3));
     const rows = from.all.width;
