@@ -39,6 +39,7 @@ import { stitching } from './similarity/stitching.ts';
 import { ricci } from './similarity/ricci.ts';
 import { neuronMatch } from './similarity/neuron-match.ts';
 import { compatibility } from './similarity/compatibility.ts';
+import { outside } from './similarity/outside.ts';
 
 /** Every analysis, in the order of lists and menus. A new one is a file and a line here. */
 export const analyses: readonly AnalysisDefinition[] = [
@@ -59,6 +60,7 @@ export const analyses: readonly AnalysisDefinition[] = [
   rebasin,
   ricci,
   compatibility,
+  outside,
   intrinsicDim,
   spectrum,
   isotropy,
