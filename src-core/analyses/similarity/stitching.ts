@@ -34,7 +34,7 @@ const least = 10;
 export const stitching: AnalysisDefinition<typeof params> = {
   id: 'stitching',
   family: 'similarity',
-  title: 'Stitching',
+  title: 'Stitching of representations',
   summary:
     'How well a linear map takes one representation into another, on samples it was not fitted to.',
   arity: 2,
