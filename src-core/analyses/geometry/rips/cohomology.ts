@@ -9,6 +9,8 @@ const workPerStep = 1 << 22;
 
 /** Bytes of an entry of a stored column. */
 const entryBytes = 14;
+/** Of an entry of the column that is being reduced. */
+const partBytes = 64;
 
 export interface Pair {
   /** Rank of the longest edge of the simplex that makes the class. */
@@ -91,9 +93,10 @@ export class Cohomology {
     const { count } = this.#edges;
     for (let rank = count - 1; rank >= 0; rank--) {
       for (const index of this.#candidates(rank, degree, ends)) {
-        const reduced = await this.#reduce(rank, index, degree, columns, () =>
-          step(1 - rank / count),
-        );
+        const reduced = await this.#reduce(rank, index, degree, columns, (held) => {
+          hold(bytes + held);
+          return step(1 - rank / count);
+        });
         if (reduced === undefined) continue;
         const { end, death, column } = reduced;
         pairs.push({ birth: rank, death });
@@ -173,7 +176,7 @@ export class Cohomology {
     index: number,
     degree: number,
     columns: ReadonlyMap<number, Column>,
-    step: () => Promise<void>,
+    pause: (held: number) => Promise<void>,
   ): Promise<{ end?: number; death: number; column: Column } | undefined> {
     const heap = this.#heap;
     const field = this.#field;
@@ -206,7 +209,7 @@ export class Cohomology {
       }
       if (this.#work > workPerStep) {
         this.#work = 0;
-        await step();
+        await pause(partBytes * parts.length + entryBytes * heap.size);
       }
     }
   }
