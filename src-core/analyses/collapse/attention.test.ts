@@ -76,6 +76,7 @@ describe('maps in files', () => {
     const { values } = await ofFile([uniformCausal(tokens)]);
     near(values['entropy'], [[entropy]], 1e-5);
     near(values['normalizedEntropy'], [[1]], 1e-9);
+    near(values['meanEntropy'], [1], 1e-9);
     expect(values['causal']).toEqual([true]);
   });
 

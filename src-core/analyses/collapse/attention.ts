@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Real } from '../../results/schema.ts';
 import { classesOf } from '../classes.ts';
 import type { AnalysisContext, AnalysisDefinition, NamedRows, Side } from '../definition.ts';
-import { real } from '../statistics.ts';
+import { mean, real } from '../statistics.ts';
 import { attentionStatistics, type AttentionStatistic } from './attention-statistics.ts';
 import { attentionViews } from './attention-views.ts';
 
@@ -32,6 +32,7 @@ export const attention: AnalysisDefinition<typeof params> = {
     sink: '[layer][head]: share of attention that queries after the first give to the first token, 0 to 1',
     strongest: '[layer][head]: largest share of attention, over queries, that any one token gets',
     rank: '[layer][head]: effective rank of the map, 1 (all queries alike) to the number of tokens',
+    meanEntropy: '[layer]: the normalised entropy, averaged over heads',
     causal: '[layer]: whether no query attends to later tokens',
     bands:
       'share of heads whose normalised entropy is in each quarter of 0 to 1, the lowest first: collapse at one end, overload at the other',
@@ -39,7 +40,7 @@ export const attention: AnalysisDefinition<typeof params> = {
     sinkByClass:
       'where samples have labels: class → [layer][head], the sink over its samples alone',
   },
-  headline: 'entropy',
+  headline: 'meanEntropy',
   formula: `A the attention probabilities of a head over one sample of T tokens, padding left out; every value is the mean over samples, those of one token left out.
 entropy = −(1/T) Σ_i Σ_j A_ij log A_ij, 0·log 0 = 0 (Zhai et al. 2023).
 normalizedEntropy: of a causal map (nothing given to later tokens) the mean over i = 2 … T of the entropy of row i over log i; of others entropy / log T.
@@ -72,6 +73,7 @@ For models the sums are taken within the model’s own graph, in float32: the ma
         ...Object.fromEntries(
           measures.map((key) => [key, layers.map((layer) => layer[key])] as const),
         ),
+        meanEntropy: layers.map(({ normalizedEntropy }) => meanOfHeads(normalizedEntropy)),
         causal: layers.map(({ causal }) => causal),
         bands,
         dormant,
@@ -83,6 +85,9 @@ For models the sums are taken within the model’s own graph, in float32: the ma
     };
   },
 };
+
+const meanOfHeads = (values: readonly Real[]): Real =>
+  real(mean(values.filter((value) => value !== null)));
 
 const measures = ['entropy', 'normalizedEntropy', 'sink', 'strongest', 'rank'] as const;
 

@@ -20,6 +20,8 @@ const keys = ['anisotropy', 'centroidDistance', 'highFrequency'] as const;
 test('NumPy’s values', async () => {
   const { values } = await run(lengthCollapse, [tokens('x', uneven)], { bins: 2 });
   for (const key of keys) near(values[key], lengths[key], 1e-9);
+  const [short, long] = lengths['anisotropy']!;
+  near(values['rise'], long! - short!, 1e-9);
   expect(values).toMatchObject({ shortest: [2, 6], longest: [5, 11], samples: [4, 4] });
 });
 

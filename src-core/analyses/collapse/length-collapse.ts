@@ -34,6 +34,7 @@ export const lengthCollapse: AnalysisDefinition<typeof params> = {
   params,
   values: {
     anisotropy: '[bin]: mean cosine between two different samples of the bin, −1 to 1',
+    rise: 'anisotropy of the bin of the longest samples less that of the shortest; above 0 where long ones crowd',
     centroidDistance:
       '[bin]: mean Euclidean distance of the bin’s unit embeddings to the mean of all samples, 0 to 2',
     highFrequency:
@@ -42,9 +43,10 @@ export const lengthCollapse: AnalysisDefinition<typeof params> = {
     longest: '[bin]: the longest sample, in tokens',
     samples: '[bin]: how many samples it holds',
   },
-  headline: 'anisotropy',
+  headline: 'rise',
   formula: `e_i the mean of the tokens of sample i, u_i = e_i/‖e_i‖, c the mean of all u_i. Bins end at the quantiles of length, so that samples of one length share a bin.
 anisotropy of a bin of N = (‖Σ u_i‖² − N)/(N(N − 1)).
+rise = anisotropy of the last bin − that of the first; 0 where there is one bin.
 centroidDistance = mean ‖u_i − c‖.
 highFrequency = mean over samples of ‖X − 1x̄ᵀ‖_F/‖X‖_F for tokens X with mean x̄ (the share that a low-pass filter removes).
 Layers of a model give a list of bins each. Samples of zeros are left out. For models, tokens are averaged within the model’s own graph, in float32.`,
@@ -86,6 +88,7 @@ Layers of a model give a list of bins each. Samples of zeros are left out. For m
           side,
           layers.map(({ anisotropy, centroidDistance, highFrequency }) => ({
             anisotropy,
+            rise: real((anisotropy.at(-1) ?? NaN) - (anisotropy[0] ?? NaN)),
             centroidDistance,
             ...(highFrequency ? { highFrequency } : {}),
           })),
