@@ -374,7 +374,7 @@ describe('what cannot be computed', () => {
       step: () => Promise.resolve(),
     };
     const metric = tabulated(Float64Array.from(projectivePlane().flat()), 31);
-    const { edges } = await ripsEdges(metric, undefined, limits);
+    const { edges } = await ripsEdges(metric, undefined, 2, limits);
     await ripsDiagrams(edges, 2, new Field(2), limits);
     const [, ...columns] = asked;
     expect(new Set(columns.map(([, what]) => what))).toEqual(

@@ -137,6 +137,7 @@ async function layerPersistence(
   const rips = await ripsEdges(
     metric,
     threshold === 'auto' ? undefined : Number(threshold),
+    maxDim,
     limits,
   );
   const diagrams = await ripsDiagrams(rips.edges, maxDim, new Field(field), limits);

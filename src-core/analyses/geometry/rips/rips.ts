@@ -13,8 +13,8 @@ type Step = (fraction: number, message?: string) => Promise<void>;
 /** Half-open intervals; an infinite death is null. */
 export type Diagram = [birth: number, death: number | null][];
 
-/** Bytes that one edge takes: in lists, in order, in triangles and their boundaries. */
-export const edgeBytes = 64;
+/** Bytes that one edge takes: in a list and in order; for loops in triangles and boundaries too. */
+const edgeBytes = (maxDegree: number) => (maxDegree === 0 ? 16 : 64);
 
 export interface RipsLimits {
   /** Called with what it is about to hold; throws where that is too much. */
@@ -30,12 +30,13 @@ export interface RipsLimits {
 export async function ripsEdges(
   metric: Metric,
   threshold: number | undefined,
+  maxDegree: number,
   { hold, step }: RipsLimits,
 ): Promise<{ edges: Edges; threshold: number }> {
   const { n } = metric;
   const all = (n * (n - 1)) / 2;
   hold(
-    n * (n / 8) + (threshold === undefined ? edgeBytes * all : 0),
+    n * (n / 8) + (threshold === undefined ? edgeBytes(maxDegree) * all : 0),
     `distances between ${n} points`,
   );
   const list = new EdgeList(threshold === undefined ? all : 0);
@@ -52,7 +53,7 @@ export async function ripsEdges(
       sums[i]! += near;
       sums[j]! += near;
     }
-    if (threshold !== undefined) hold(edgeBytes * list.count, `${list.count} edges`);
+    if (threshold !== undefined) hold(edgeBytes(maxDegree) * list.count, `${list.count} edges`);
   }, step);
   const used = threshold ?? farthest.reduce((a, b) => Math.min(a, b), Infinity);
   const names = new Uint16Array(n);
@@ -78,7 +79,7 @@ export async function ripsDiagrams(
   const triangles = await essentialTriangles(edges, (part) => step(part / 2, 'Triangles'));
   const rankOf = await rankTable(edges, () => step(0.5, 'Triangles'));
   const found = await loops(edges, triangles, forest, rankOf, field, {
-    hold: (bytes) => hold(bytes + edgeBytes * edges.count, 'cochains of degree 1'),
+    hold: (bytes) => hold(bytes + edgeBytes(maxDegree) * edges.count, 'cochains of degree 1'),
     step: (part) => step((1 + part) / 2, 'Loops'),
   });
   diagrams.push(
@@ -101,7 +102,8 @@ export async function ripsDiagrams(
   );
   for (let degree = 2; degree <= maxDegree; degree++) {
     const result = await cohomology.degree(degree, ends, {
-      hold: (bytes) => hold(bytes + edgeBytes * edges.count, `columns of degree ${degree}`),
+      hold: (bytes) =>
+        hold(bytes + edgeBytes(maxDegree) * edges.count, `columns of degree ${degree}`),
       step: (part) => step(part, `Degree ${degree}`),
     });
     diagrams.push(diagram(edges, result.pairs));
