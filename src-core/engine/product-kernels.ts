@@ -171,6 +171,24 @@ export class CrossSum {
     return norm;
   }
 
+  /** Lower triangle of AᵀA of all rows so far, p × p; zero above it. */
+  lowerTriangle(): Float64Array {
+    const p = this.#p;
+    const matrix = new Float64Array(p * p);
+    let [left, top, width] = [0, 0, 0];
+    for (const { dims, sum, weight } of this.#panels ?? []) {
+      // Panels of one block of rows of the product stand together, the one on the diagonal first.
+      if (weight === 1) [left, top, width] = [left + width, left + width, dims[0]];
+      for (let column = 0; column < dims[1]; column++) {
+        const end = weight === 1 ? column + 1 : dims[0];
+        const at = (top + column) * p + left;
+        for (let row = 0; row < end; row++) matrix[at + row] = sum[row * dims[1] + column]!;
+      }
+      top += dims[1];
+    }
+    return matrix;
+  }
+
   #count(): number {
     return Math.max(1, Math.min(mostPanels, Math.floor(this.#p / panelColumns)));
   }

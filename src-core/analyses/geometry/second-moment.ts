@@ -1,12 +1,14 @@
 import type { Engine } from '../../engine/device-engine.ts';
-import { cross, gram } from '../../engine/kernels.ts';
+import { CrossSum, gram } from '../../engine/kernels.ts';
 import { symmetricEigen } from '../../engine/linear-algebra/eigen.ts';
 import type { RowSource } from '../../tensor/matrix.ts';
-import { blocks, columnsOf } from '../blocks.ts';
+import { blocks } from '../blocks.ts';
+import type { CheckedRows } from '../layers.ts';
 
 /** Multiply-adds of one engine call in float64, for ≤ 100 ms on a slow processor. */
 const callBudget = 4e8;
-const largestPanel = 1024;
+/** Elements of a block that is read at once. */
+const blockElements = 1 << 19;
 
 type Step = (fraction: number) => Promise<void>;
 
@@ -22,21 +24,61 @@ export async function momentEigenvalues(
   rows: RowSource,
   step: Step,
 ): Promise<Float64Array> {
-  const { n } = rows;
-  const { matrix, size } = await smallerMoment(engine, rows, (part) => step(part / 2));
-  const { values } = await symmetricEigen(matrix, size, {
-    step: (part) => step(0.5 + part / 2),
-  });
+  const moment = await smallerMoment(engine, rows, (part) => step(part / 2));
+  return eigenvaluesOf(moment, rows.n, (part) => step(0.5 + part / 2));
+}
+
+/** Eigenvalues of a moment of n samples, as {@link momentEigenvalues} gives them. */
+export async function eigenvaluesOf(
+  { matrix, size }: Moment,
+  n: number,
+  step: Step,
+): Promise<Float64Array> {
+  const { values } = await symmetricEigen(matrix, size, { step });
   const rounding = size * Number.EPSILON * values[0]!;
   return values.map((value) => (value > rounding ? value / n : 0));
 }
 
-/** Lower triangle of the smaller of XᵀX, d × d, and, where samples are fewer than units, XXᵀ. */
-export async function smallerMoment(
-  engine: Engine,
-  rows: RowSource,
+export interface Moment {
+  /** Lower triangle, size × size. */
+  readonly matrix: Float64Array;
+  readonly size: number;
+}
+
+/**
+ * The moment about zero from the one about the mean: XᵀX = X_cᵀX_c + nμμᵀ, or
+ * XXᵀ = X_cX_cᵀ + a1ᵀ + 1aᵀ + ‖μ‖² with a = X_cμ. Nothing cancels; `moment` is overwritten.
+ */
+export async function aboutZero(
+  { matrix, size }: Moment,
+  rows: CheckedRows,
   step: Step,
-): Promise<{ matrix: Float64Array; size: number }> {
+): Promise<Moment> {
+  const { n, d, mean } = rows;
+  if (n >= d) {
+    for (let i = 0; i < d; i++) {
+      for (let j = 0; j <= i; j++) matrix[i * d + j]! += n * mean[i]! * mean[j]!;
+    }
+    return { matrix, size };
+  }
+  const along = new Float64Array(n);
+  const source = rows.centred('float64');
+  for (const [start, end] of blocks(n, Math.ceil(blockElements / d))) {
+    const block = await source.rows(start, end);
+    for (let i = start, at = 0; i < end; i++) {
+      for (let j = 0; j < d; j++, at++) along[i]! += block[at]! * mean[j]!;
+    }
+    await step(end / n);
+  }
+  const square = mean.reduce((sum, value) => sum + value * value, 0);
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j <= i; j++) matrix[i * n + j]! += along[i]! + along[j]! + square;
+  }
+  return { matrix, size };
+}
+
+/** Lower triangle of the smaller of XᵀX, d × d, and, where samples are fewer than units, XXᵀ. */
+export async function smallerMoment(engine: Engine, rows: RowSource, step: Step): Promise<Moment> {
   const { n, d } = rows;
   return { matrix: await (n < d ? outer : inner)(engine, rows, step), size: Math.min(n, d) };
 }
@@ -44,25 +86,13 @@ export async function smallerMoment(
 /** Lower triangle of XᵀX, d × d. */
 async function inner(engine: Engine, rows: RowSource, step: Step): Promise<Float64Array> {
   const { n, d } = rows;
-  const matrix = new Float64Array(d * d);
-  const panels = [...blocks(d, largestPanel)].flatMap((a) =>
-    [...blocks(d, largestPanel, a[0])].map((b) => ({ a, b })),
-  );
-  for (const [index, { a, b }] of panels.entries()) {
-    const width = a[1] - a[0];
-    const size = Math.max(16, Math.floor(callBudget / (width * (b[1] - b[0]))));
-    for (const [start, end] of blocks(n, size)) {
-      const block = await rows.rows(start, end);
-      const left = columnsOf(block, d, b);
-      const part = await cross(engine, end - start, left, a === b ? left : columnsOf(block, d, a));
-      for (let row = b[0], at = 0; row < b[1]; row++) {
-        for (let column = a[0]; column < a[1]; column++, at++)
-          matrix[row * d + column]! += part[at]!;
-      }
-      await step((index + end / n) / panels.length);
-    }
+  const sum = new CrossSum(engine, d);
+  const size = Math.max(16, Math.floor((2 * callBudget) / (d * d)));
+  for (const [start, end] of blocks(n, Math.min(size, Math.ceil(blockElements / d)))) {
+    await sum.add(end - start, await rows.rows(start, end));
+    await step(end / n);
   }
-  return matrix;
+  return sum.lowerTriangle();
 }
 
 /** Lower triangle of XXᵀ, n × n. */

@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import type { AnalysisContext, AnalysisDefinition } from '../definition.ts';
 import { checkRows, layerValues, type CheckedRows } from '../layers.ts';
+import { requireMemory } from '../memory.ts';
 import { real } from '../statistics.ts';
 import { warnConstantUnits } from '../warnings.ts';
 import { UnitRows } from './unit-rows.ts';
-import { momentEigenvalues } from './second-moment.ts';
+import { aboutZero, eigenvaluesOf, momentEigenvalues, smallerMoment } from './second-moment.ts';
 import {
   effectiveRank,
   entropy,
@@ -128,13 +129,22 @@ async function layerSpectrum(
   step: (fraction: number) => Promise<void>,
 ): Promise<LayerSpectrum> {
   const { engine } = context;
-  const third = (part: number) => (fraction: number) => step((part + fraction) / 3);
-  const uncentred = await momentEigenvalues(engine, rows.uncentred('float64'), third(0));
-  const eigenvalues = center
-    ? await momentEigenvalues(engine, rows.centred('float64'), third(1))
-    : uncentred;
+  const { n, d, label } = rows;
+  const size = Math.min(n, d);
+  requireMemory(
+    context,
+    24 * size * size,
+    `${label}: a covariance of ${size} × ${size}`,
+    'use fewer samples or a layer of fewer units',
+  );
+  const part = (from: number, share: number) => (fraction: number) => step(from + share * fraction);
+  const moment = await smallerMoment(engine, rows.centred('float64'), part(0, 0.3));
+  const covariance = await eigenvaluesOf(moment, n, part(0.3, 0.15));
+  const raw = await aboutZero(moment, rows, part(0.45, 0.05));
+  const uncentred = await eigenvaluesOf(raw, n, part(0.5, 0.15));
+  const eigenvalues = center ? covariance : uncentred;
   const unit = new UnitRows(rows.uncentred('float64'));
-  const moments = await momentEigenvalues(engine, unit, third(2));
+  const moments = await momentEigenvalues(engine, unit, part(0.65, 0.35));
   if (unit.zeroRows > 0) {
     context.warn(`${rows.label}: ${unit.zeroRows} rows of zeros are left out of vonNeumann`);
   }
