@@ -1,12 +1,12 @@
 import type { Step } from './eigen.ts';
 import { product } from './products.ts';
 import { tridiagonalPairs } from './ql.ts';
-import { solveSecular, weightsOf, type SecularRoots } from './secular.ts';
+import { multiplyWeights, solveSecular, type SecularRoots } from './secular.ts';
 
 /** Up to this size the QL method is the faster. */
 const leafSize = 32;
-/** Terms of a secular equation between two calls of `step`, tens of milliseconds. */
-const termsPerStep = 1 << 22;
+/** Differences of roots and poles between two calls of `step`, tens of milliseconds. */
+const termsPerStep = 1 << 23;
 
 interface Pairs {
   values: Float64Array;
@@ -106,10 +106,10 @@ async function merge(
   const poles = Float64Array.from(kept, (from) => d[from]!);
   const squares = Float64Array.from(kept, (from) => z[from]! ** 2);
   const roots = { origin: new Int32Array(k), offset: new Float64Array(k) };
-  const share = Math.max(1, Math.floor(termsPerStep / (6 * k)));
-  for (let from = 0; from < k; from += share) {
-    solveSecular(poles, squares, rho, from, Math.min(k, from + share), roots);
-    if (k > share) await step((0.4 * from) / k);
+  // An equation takes some eight evaluations.
+  for (const [from, to] of blocksOf(k, termsPerStep / (8 * k))) {
+    solveSecular(poles, squares, rho, from, to, roots);
+    await step((0.4 * to) / k);
   }
   // Roots first, then what was deflated; of both what is wanted.
   const all = new Float64Array(n);
@@ -126,8 +126,13 @@ async function merge(
   });
   const result = { values, vectors, order: ascending(values) };
   if (solved.length === 0) return result;
-  const weights = weightsOf(poles, roots);
-  for (let i = 0; i < k; i++) if (z[kept[i]!]! < 0) weights[i] = -weights[i]!;
+  const weights = new Float64Array(k).fill(1);
+  for (const [from, to] of blocksOf(k, termsPerStep / k)) {
+    multiplyWeights(poles, roots, from, to, weights);
+    await step(0.4 + (0.1 * to) / k);
+  }
+  for (let i = 0; i < k; i++)
+    weights[i] = Math.sqrt(Math.abs(weights[i]!)) * Math.sign(z[kept[i]!]!);
   // Rows of either half are zero in the columns of the other.
   for (const [start, end, other] of [
     [0, p, Kind.second],
@@ -141,15 +146,23 @@ async function merge(
       const from = kept[at]! * n;
       block.set(rows.subarray(from + start, from + end), to * width);
     });
-    const coefficients = coefficientsOf(poles, weights, roots, solved, inside);
-    await product(coefficients, block, solved.length, inside.length, async (part, firstRow) => {
-      const height = part.length / width;
-      for (let row = 0; row < height; row++)
-        vectors.set(part.subarray(row * width, (row + 1) * width), (firstRow + row) * n + start);
-      await step(0.4 + 0.3 * ((start === 0 ? 0 : 1) + firstRow / solved.length));
-    });
+    for (const [from, to] of blocksOf(solved.length, termsPerStep / k)) {
+      const some = solved.slice(from, to);
+      const coefficients = coefficientsOf(poles, weights, roots, some, inside);
+      await product(coefficients, block, some.length, inside.length, async (part, first) => {
+        for (let at = 0, row = from + first; at < part.length; at += width, row++)
+          vectors.set(part.subarray(at, at + width), row * n + start);
+        await step(0.5 + 0.25 * ((start === 0 ? 0 : 1) + (from + first) / solved.length));
+      });
+    }
   }
   return result;
+}
+
+/** Ranges of at most `size` (at least 1) out of `count`. */
+function* blocksOf(count: number, size: number): Generator<[number, number]> {
+  const length = Math.max(1, Math.floor(size));
+  for (let from = 0; from < count; from += length) yield [from, Math.min(count, from + length)];
 }
 
 function mergeOrders(

@@ -34,10 +34,10 @@ const productGraph = graphOf((graph) => {
   graph.output(graph.op('MatMul', [a, b], {}, 'y'), 'float64', ['m', 'n']);
 });
 
-const gramGraph = graphOf((graph) => {
+const innerGraph = graphOf((graph) => {
   const a = graph.input('a', 'float64', ['m', 'k']);
-  const transposed = graph.op('Transpose', [a], { perm: [1, 0] });
-  graph.output(graph.op('MatMul', [a, transposed], {}, 'y'), 'float64', ['m', 'm']);
+  const b = graph.input('b', 'float64', ['n', 'k']);
+  graph.output(graph.op('Gemm', [a, b], { transB: 1 }, 'y'), 'float64', ['m', 'n']);
 });
 
 const reflectGraph = graphOf((graph) => {
@@ -82,8 +82,16 @@ export async function product(
 }
 
 /** AAᵀ for A of m rows. */
-export function rowGram(a: Float64Array, m: number): Promise<Float64Array> {
-  return run(gramGraph(), { a: feed(a, m) });
+export async function rowGram(a: Float64Array, m: number): Promise<Float64Array> {
+  const k = a.length / m;
+  const size = Math.max(16, Math.floor(callBudget / a.length));
+  const result = new Float64Array(m * m);
+  for (let first = 0; first < m; first += size) {
+    const rows = Math.min(size, m - first);
+    const part = a.subarray(first * k, (first + rows) * k);
+    result.set(await run(innerGraph(), { a: feed(part, rows), b: feed(a, m) }), first * m);
+  }
+  return result;
 }
 
 /** X − VᵀTVX for V: k × m, T: k × k and X: m × n. */

@@ -101,13 +101,19 @@ export function solveSecular(
 }
 
 /**
- * The |z| that would give these roots exactly: with it, eigenvectors are orthogonal however close
- * roots are (Gu and Eisenstat, 1994).
+ * Multiply into `weights` what roots j from `from` to `to` (excluded) have in the z² that would give
+ * all roots exactly, up to a factor. With that z, eigenvectors are orthogonal however close roots are
+ * (Gu and Eisenstat, 1994).
  */
-export function weightsOf(d: Float64Array, { origin, offset }: SecularRoots): Float64Array {
+export function multiplyWeights(
+  d: Float64Array,
+  { origin, offset }: SecularRoots,
+  from: number,
+  to: number,
+  weights: Float64Array,
+): void {
   const k = d.length;
-  const weights = new Float64Array(k).fill(1);
-  for (let j = 0; j < k; j++) {
+  for (let j = from; j < to; j++) {
     const pole = d[origin[j]!]!;
     const tau = offset[j]!;
     const own = d[j]!;
@@ -115,6 +121,4 @@ export function weightsOf(d: Float64Array, { origin, offset }: SecularRoots): Fl
     weights[j]! *= own - pole - tau;
     for (let i = j + 1; i < k; i++) weights[i]! *= (d[i]! - pole - tau) / (d[i]! - own);
   }
-  for (let i = 0; i < k; i++) weights[i] = Math.sqrt(Math.abs(weights[i]!));
-  return weights;
 }
