@@ -4,7 +4,8 @@ import { Terms } from '../terms.ts';
 
 /**
  * What is kept of a sequence's path: sums of the angles between consecutive steps, in radians, with
- * how many there are, the same without the first token, and how many steps have length zero.
+ * how many there are, the same without the first token, and how many steps have length zero; these
+ * are passed over.
  */
 export const turns = ['sum', 'count', 'restSum', 'restCount', 'skipped'] as const;
 
@@ -18,54 +19,54 @@ function turnsOf(
   type: 'float32' | 'float64',
 ): Value {
   const t = new Terms(graph, type);
-  const least = t.scalar(tiny[type]);
-  // States at, one after and two after each token, and whether all of these are tokens.
-  const shifted = (value: Value, rank: number) => {
-    const after = Array.from({ length: 2 * rank }, (_, at) => (at === rank + 1 ? 2 : 0));
+  const one = t.scalar(1);
+  const next = (value: Value, rank: number) => {
+    const after = Array.from({ length: 2 * rank }, (_, at) => (at === rank + 1 ? 1 : 0));
     const padded = t.op('Pad', value, graph.ints(...after));
-    const from = (start: number, end: number) =>
-      t.op('Slice', padded, graph.ints(start), graph.ints(end), graph.ints(1));
-    return [value, from(1, -1), from(2, Number.MAX_SAFE_INTEGER)] as const;
+    const end = graph.ints(Number.MAX_SAFE_INTEGER);
+    return t.op('Slice', padded, graph.ints(1), end, graph.ints(1));
   };
-  const [here, next, last] = shifted(t.masked(states, t.shaped(mask, 0, -1, 1)), 3);
-  const [real, nextReal, lastReal] = shifted(mask, 2);
-
   const dot = (a: Value, b: Value) =>
     t.shaped(t.op('MatMul', t.shaped(a, 0, 0, 1, -1), t.shaped(b, 0, 0, -1, 1)), 0, -1, 1);
-  const lengthOf = (step: Value) => t.op('Sqrt', dot(step, step));
-  const step = t.op('Sub', next, here);
-  const following = t.op('Sub', last, next);
-  const [length, followingLength] = [lengthOf(step), lengthOf(following)];
-  const unit = t.op('Div', step, t.op('Max', length, least));
-  const followingUnit = t.op('Div', following, t.op('Max', followingLength, least));
+  const lengthOf = (value: Value) => t.op('Sqrt', dot(value, value));
+  const flat = (value: Value) => t.shaped(value, 0, -1);
+
+  // A step from each token to the next; the last token has none.
+  const real = t.masked(states, t.shaped(mask, 0, -1, 1));
+  const step = t.op('Sub', next(real, 3), real);
+  const length = lengthOf(step);
+  const unit = t.op('Div', step, t.op('Max', length, t.scalar(tiny[type])));
+  const pairs = t.op('Mul', mask, next(mask, 2));
+  const moves = t.op('Mul', pairs, flat(t.op('Sign', length)));
+
+  // For each the last step before it that is not of length zero, by its number from 1, or 0.
+  const places = t.places(mask);
+  const number = t.shaped(t.op('Mul', places, moves), 0, 1, -1);
+  const ahead = t.op('Sub', t.shaped(places, 0, -1, 1), t.shaped(places, 0, 1, -1));
+  const before = t.op('Mul', number, t.op('Min', t.op('Relu', ahead), one));
+  const [previous] = graph.ops('TopK', [before, graph.ints(1)], { axis: -1, largest: 1 }, 2);
+  const chosen = t.op('Relu', t.op('Sub', one, t.op('Abs', t.op('Sub', before, previous!))));
+  const previousUnit = t.op('MatMul', chosen, unit);
+
   // tan of a quarter of the angle: ‖u + w‖² and ‖u − w‖² add up to 4.
   const quarter = t.op(
     'Div',
-    lengthOf(t.op('Sub', unit, followingUnit)),
-    t.op('Add', t.scalar(2), lengthOf(t.op('Add', unit, followingUnit))),
+    lengthOf(t.op('Sub', unit, previousUnit)),
+    t.op('Add', t.scalar(2), lengthOf(t.op('Add', unit, previousUnit))),
   );
-
-  const flat = (value: Value) => t.shaped(value, 0, -1);
-  const moves = flat(t.op('Sign', length));
-  const pairs = t.op('Mul', real, nextReal);
-  const angles = t.op(
-    'Mul',
-    t.op('Mul', pairs, lastReal),
-    t.op('Mul', moves, flat(t.op('Sign', followingLength))),
-  );
-  const first = t.first(mask, t.places(mask));
-  const rest = t.op('Mul', angles, t.op('Sub', t.scalar(1), first));
-  const still = t.op('Sub', t.scalar(1), moves);
+  const angle = t.op('Mul', t.scalar(4), flat(arctangent(t, quarter)));
+  const position = flat(previous!);
+  const all = t.op('Mul', moves, t.op('Min', position, one));
+  const rest = t.op('Mul', moves, t.op('Min', t.op('Relu', t.op('Sub', position, one)), one));
 
   const sum = (a: Value, b: Value) =>
     t.shaped(t.op('MatMul', t.shaped(a, 0, 1, -1), t.shaped(b, 0, -1, 1)), 0, 1);
-  const angle = t.op('Mul', t.scalar(4), flat(arctangent(t, quarter)));
   const values: Record<(typeof turns)[number], Value> = {
-    sum: sum(angles, angle),
-    count: sum(angles, angles),
+    sum: sum(all, angle),
+    count: sum(all, all),
     restSum: sum(rest, angle),
     restCount: sum(rest, rest),
-    skipped: sum(pairs, still),
+    skipped: sum(pairs, t.op('Sub', one, moves)),
   };
   return graph.op(
     'Concat',
@@ -96,4 +97,4 @@ function arctangent(t: Terms, value: Value): Value {
 }
 
 /** The turns of each sample's path through a layer [batch, tokens, units]. */
-export const turnsReduction: Reduction = { id: 'turns-1', append: turnsOf };
+export const turnsReduction: Reduction = { id: 'turns-2', append: turnsOf };

@@ -66,6 +66,17 @@ test('repeated states are skipped and counted', async () => {
   expect(values['skipped']).toBe(2);
 });
 
+test('a repeated state leaves no trace but its count', async () => {
+  const rows = gaussianRows(9, 4, 12);
+  const stuttering = rows.flatMap((row, i) => (i % 2 === 0 ? [row, row, row] : [row]));
+  const [plainly, twice] = [
+    await run(curvature, [tokens('x', [rows])]),
+    await run(curvature, [tokens('x', [stuttering])]),
+  ];
+  near(twice.values['degrees'], plainly.values['degrees'], 1e-12);
+  expect(twice.values['skipped']).toBe(10);
+});
+
 test('the first token can be left out', async () => {
   const rows = [[500, -300], ...circle(10, 10)];
   const { values } = await run(curvature, [tokens('x', [rows])]);
@@ -76,7 +87,7 @@ test('the first token can be left out', async () => {
 test('sequences too short for an angle are left out, and that is said', async () => {
   const { values, warnings } = await run(curvature, [tokens('x', [circle(8, 8), [[1, 2]]])]);
   expect(values['degrees']).toBeCloseTo(45, 9);
-  expect(warnings.join()).toMatch(/1 of 2 sequences have no two steps one after the other/);
+  expect(warnings.join()).toMatch(/1 of 2 sequences have fewer than two steps/);
   const none = await run(curvature, [
     tokens('x', [
       [

@@ -25,7 +25,7 @@ export const curvature: AnalysisDefinition<typeof params> = {
     skipped: 'steps of length zero, where a token has the state of the one before it',
   },
   headline: 'degrees',
-  formula: `v_k = z_{k+1} − z_k for the states z_1 … z_T of a sequence; angles next to a step of length zero are skipped, and such steps counted.
+  formula: `v_k = z_{k+1} − z_k for the states z_1 … z_T of a sequence; steps of length zero are skipped and counted, so that the steps before and after them are consecutive.
 degrees = mean over sequences of mean_k arccos(v_{k+1}·v_k / (‖v_{k+1}‖‖v_k‖)) · 180/π (Hosseini and Fedorenko 2023); sequences without an angle are left out.
 The angle is computed as 4·atan(‖u − w‖/(2 + ‖u + w‖)) of the unit steps u and w, which is as exact near 0 and 180 degrees as elsewhere. For models this is done within the model’s own graph, in float32: token states do not leave the device.
 Marks to read it by: a line 0, a random walk in many dimensions 90, independent states 120, a circle of n steps 360/n.`,
@@ -89,7 +89,7 @@ function layerCurvature(
   }
   if (all.length < n) {
     context.warn(
-      `${label}: ${n - all.length} of ${n} sequences have no two steps one after the other, and no angle`,
+      `${label}: ${n - all.length} of ${n} sequences have fewer than two steps and no angle`,
     );
   }
   return { label, each: all, degrees: real(mean(all)), withoutFirst: real(mean(rest)), skipped };
