@@ -5,8 +5,8 @@ import type { Floats } from '../tensor/matrix.ts';
 import { blocks, type Range } from './blocks.ts';
 import type { CheckedRows } from './layers.ts';
 
-/** Multiply-adds of one engine call. */
-const callBudget = 4e8;
+/** Multiply-adds of one engine call, for ≤ 100 ms on a slow processor. */
+const callBudget = 2e9;
 const largestQuery = 512;
 const largestTile = 4096;
 /** Candidates looked at beyond those asked for. */
@@ -40,8 +40,8 @@ interface Space {
   wide(): Promise<Rows> | Rows;
   /** What neighbours are ordered by, of row i as a query and row j as a neighbour. */
   exact(i: number, j: number): number;
-  /** Bound on how far the device is off for a query. */
-  error(i: number): number;
+  /** Bound on how far the device is off for a query, in units of its rounding. */
+  scale(i: number): number;
 }
 
 interface Rows {
@@ -119,7 +119,6 @@ function euclidean(
   const { original, centred, d } = rows;
   const norms = squaredNorms(centred, d);
   const largest = norms.reduce((a, b) => Math.max(a, b), 0);
-  const unit = roundingOf(centred);
   const space: Space = {
     n: norms.length,
     d,
@@ -129,7 +128,7 @@ function euclidean(
       return { queries: data, data };
     },
     exact: (i, j) => squaredDistance(original, d, i, j),
-    error: (row) => roundingUnits * unit * (norms[row]! + largest),
+    scale: (row) => roundingUnits * (norms[row]! + largest),
   };
   return search(engine, space, k, step);
 }
@@ -177,7 +176,6 @@ export async function nearestByProduct(
     data: Float32Array.from(wide.data),
   });
   const device = dtype === 'float32' ? narrow() : wide;
-  const unit = roundingOf(device.data);
   const product = (i: number, j: number) => {
     let sum = 0;
     for (let a = i * d, b = j * d; a < (i + 1) * d; a++, b++) sum += data[a]! * data[b]!;
@@ -189,7 +187,7 @@ export async function nearestByProduct(
     device,
     wide: () => wide,
     exact: (i, j) => norms[i]! + largest - 2 * product(i, j),
-    error: (row) => roundingUnits * unit * (norms[row]! + largest),
+    scale: (row) => roundingUnits * (norms[row]! + largest),
   };
   const { indices } = await search(engine, space, k, step);
   const products = Float64Array.from(indices, (j, at) => product(Math.floor(at / k), j));
@@ -213,11 +211,11 @@ async function search(engine: Engine, space: Space, k: number, step: Step): Prom
   try {
     for (const range of blocks(n, query)) {
       let candidates = await candidatesOf(engine, narrow, d, range, take, step);
-      const sure = settle(candidates, range, (row) => space.error(row));
+      const sure = settle(candidates, range, roundingOf(space.device.data));
       if (!sure && space.device.data instanceof Float32Array) {
         wide ??= await place(engine, await space.wide(), d);
         candidates = await candidatesOf(engine, wide, d, range, take, step);
-        settle(candidates, range, () => 0);
+        settle(candidates, range, Number.EPSILON);
       }
       await step(range[1] / n);
     }
@@ -227,31 +225,26 @@ async function search(engine: Engine, space: Space, k: number, step: Step): Prom
   return { n, k, indices, distances, distance: (i, j) => Math.sqrt(exact(i, j)) };
 
   /** Measure a block's candidates exactly and keep the nearest; false where one may be missing. */
-  function settle(
-    candidates: Candidates,
-    [start, end]: Range,
-    error: (row: number) => number,
-  ): boolean {
+  function settle({ indices: found, distances: rough }: Candidates, range: Range, unit: number) {
     const order = Array.from({ length: take }, (_, at) => at);
     const squares = new Float64Array(take);
     let sure = true;
-    for (let row = start; row < end; row++) {
-      const offset = (row - start) * take;
+    for (let row = range[0]; row < range[1]; row++) {
+      const offset = (row - range[0]) * take;
+      const error = unit * space.scale(row);
+      // k others seem no farther than this, so that none beyond twice the error is among the nearest.
+      const limit = rough[offset + Math.min(k, take - 1)]! + 2 * error;
       for (let at = 0; at < take; at++) {
-        const candidate = candidates.indices[offset + at]!;
-        squares[at] = candidate === row ? Infinity : exact(row, candidate);
+        const candidate = found[offset + at]!;
+        const near = candidate !== row && rough[offset + at]! <= limit;
+        squares[at] = near ? exact(row, candidate) : Infinity;
       }
-      order.sort(
-        (a, b) =>
-          squares[a]! - squares[b]! ||
-          candidates.indices[offset + a]! - candidates.indices[offset + b]!,
-      );
+      order.sort((a, b) => squares[a]! - squares[b]! || found[offset + a]! - found[offset + b]!);
       for (let at = 0; at < k; at++) {
-        indices[row * k + at] = candidates.indices[offset + order[at]!]!;
+        indices[row * k + at] = found[offset + order[at]!]!;
         distances[row * k + at] = Math.sqrt(squares[order[at]!]!);
       }
-      const beyond = candidates.distances[offset + take - 1]! - error(row);
-      if (take < n && squares[order[k - 1]!]! > beyond) sure = false;
+      if (take < n && squares[order[k - 1]!]! > rough[offset + take - 1]! - error) sure = false;
     }
     return sure;
   }

@@ -1,4 +1,4 @@
-// Measures of two representations against NumPy, SciPy and scikit-learn.
+// Measures of two representations against NumPy, SciPy, scikit-learn and DADApy.
 // Run: node test/bench/peers/similarity.ts PYTHON
 import { compareWithPeers, dataFolder, gaussians, writeNpy, type Case } from './harness.ts';
 
@@ -54,6 +54,23 @@ try {
           'NumPy, SVD': { run: 'cca_numpy', sides },
           'NumPy, QR': { run: 'cca_qr', sides },
         },
+      },
+    );
+  }
+  {
+    const sides = await twoLayers('distances', 4000, 256, 7);
+    cases.push(
+      {
+        title: 'distance-correlation, biased, 4,000 × 256',
+        rounds: 3,
+        ours: { run: 'distance-correlation', sides, params: { estimator: 'biased' } },
+        peers: { 'SciPy cdist': { run: 'dcor_scipy', sides } },
+      },
+      {
+        title: 'information-imbalance, 4,000 × 256',
+        rounds: 3,
+        ours: { run: 'information-imbalance', sides },
+        peers: { DADApy: { run: 'imbalance_dadapy', sides } },
       },
     );
   }
