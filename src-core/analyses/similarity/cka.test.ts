@@ -213,7 +213,12 @@ describe('more than two inputs', () => {
     for (const found of [outcome.null!.p, outcome.interval!.low] as number[][][]) {
       expect(found.map((row) => row.length)).toEqual([3, 3, 3]);
     }
-    expect(outcome.views.filter(({ kind }) => kind === 'heatmap')).toHaveLength(2);
+    expect(outcome.views.map(({ title }) => title)).toEqual([
+      'CKA of representations',
+      'p of CKA of representations',
+      'CKA',
+      'CKA of layers',
+    ]);
   });
 });
 

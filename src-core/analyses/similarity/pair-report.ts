@@ -39,8 +39,10 @@ export function reportPairs(
   const several = pair.sideOf !== undefined;
   const layers = layerGrid(pair, sides);
   const shown = pair.sideOf ? bySides(pair.sideOf, cells, look) : cells;
-  const grid = several ? sideGrid(sides) : layers;
   const observed = numbersOf(shown, look.key);
+  const symmetric =
+    pair.self && observed.every((row, i) => row.every((value, j) => value === observed[j]![i]!));
+  const grid = { ...(several ? sideGrid(sides) : layers), symmetric };
   const nulls =
     shown.permuted &&
     map(shown.permuted, (draws, i, j) => nullSummary(draws, observed[i]![j]!, look.distance));
@@ -101,7 +103,10 @@ const map = <T, R>(matrix: T[][], cell: (value: T, i: number, j: number) => R): 
 const numbersOf = ({ values }: PairCells, key: string): Real[][] =>
   map(values, (cell) => cell[key] as Real);
 
-function layerGrid({ rows, columns, self, layered, sideOf }: LayerPair, sides: readonly Side[]) {
+function layerGrid(
+  { rows, columns, layered, sideOf }: LayerPair,
+  sides: readonly Side[],
+): PairGrid {
   const [first, second = first] = sides;
   const axis = (layers: LayerPair['rows'], side: Side) => ({
     name: sideOf ? 'layer' : side.name,
@@ -109,13 +114,18 @@ function layerGrid({ rows, columns, self, layered, sideOf }: LayerPair, sides: r
       sideOf && sides[sideOf[at]!]!.layered ? `${sides[sideOf[at]!]!.name} ${label}` : label,
     ),
   });
-  const of = 'layers' as const;
-  return { rows: axis(rows, first!), columns: axis(columns, second!), self, layered, of };
+  return {
+    rows: axis(rows, first!),
+    columns: axis(columns, second!),
+    symmetric: false,
+    layered,
+    of: 'layers',
+  };
 }
 
 function sideGrid(sides: readonly Side[]): PairGrid {
   const axis = { name: 'representation', labels: sides.map(({ name }) => name) };
-  return { rows: axis, columns: axis, self: true, layered: true, of: 'representations' };
+  return { rows: axis, columns: axis, symmetric: false, layered: true, of: 'representations' };
 }
 
 /** Sides × sides: the main value as its mean best match, other numbers at those matches. */

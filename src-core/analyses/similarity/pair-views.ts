@@ -14,11 +14,12 @@ export interface PairLook {
   best?: boolean;
 }
 
-/** What is compared with what; one list with itself has the same rows and columns. */
+/** What is compared with what. */
 export interface PairGrid {
   rows: GridAxis;
   columns: GridAxis;
-  self: boolean;
+  /** One list with itself, in either direction alike: one half says it all. */
+  symmetric: boolean;
   /** True where there is more than one number. */
   layered: boolean;
   /** What rows and columns are. */
@@ -38,18 +39,37 @@ export interface PairNumbers {
   intervals?: { low: Real; high: Real }[][];
 }
 
-/** A heatmap over rows × columns; a profile where one side has one layer; a table of numbers. */
+/** Pairs beyond which a table is no help. */
+const mostTabled = 400;
+
+/**
+ * A heatmap over rows × columns, and one of p where there is a null; a profile where one side has
+ * one layer; a table of numbers.
+ */
 export function pairViews(grid: PairGrid, look: PairLook, numbers: PairNumbers): View[] {
+  const { values, nulls, intervals } = numbers;
+  const [rows, columns] = [grid.rows.labels.length, grid.columns.labels.length];
   const views: View[] = [];
-  if (grid.layered) {
-    const square = grid.rows.labels.length > 1 && grid.columns.labels.length > 1;
-    views.push(square ? heatmap(grid, look, numbers.values) : profile(grid, look, numbers));
+  if (grid.layered && rows > 1 && columns > 1) {
+    views.push(heatmap(grid, look, values));
+    if (nulls) {
+      const chance = { key: 'p', name: `p of ${look.name}`, range: [0, 1] } as const;
+      const p = nulls.map((row) => row.map((cell) => cell.p));
+      views.push({ ...heatmap(grid, chance, p), unit: 'p' });
+    }
+  } else if (grid.layered) {
+    views.push(profile(grid, look, numbers));
   }
-  if (!grid.layered || numbers.nulls || numbers.intervals) views.push(table(grid, look, numbers));
+  const tabled = rows * columns <= mostTabled && (nulls !== undefined || intervals !== undefined);
+  if (!grid.layered || tabled) views.push(table(grid, look, numbers));
   return views;
 }
 
-export function heatmap({ rows, columns, of }: PairGrid, look: PairLook, z: Real[][]): View {
+export function heatmap(
+  { rows, columns, of }: PairGrid,
+  look: PairLook,
+  z: Real[][],
+): Extract<View, { kind: 'heatmap' }> {
   return {
     kind: 'heatmap',
     title: `${look.name} of ${of}`,
@@ -86,7 +106,11 @@ function profile({ rows, columns }: PairGrid, { name }: PairLook, numbers: PairN
   };
 }
 
-function table({ rows, columns, self }: PairGrid, { name }: PairLook, numbers: PairNumbers): View {
+function table(
+  { rows, columns, symmetric }: PairGrid,
+  { name }: PairLook,
+  numbers: PairNumbers,
+): View {
   const { values, nulls, intervals } = numbers;
   return {
     kind: 'table',
@@ -99,8 +123,8 @@ function table({ rows, columns, self }: PairGrid, { name }: PairLook, numbers: P
       ...(nulls ? ['null mean', 'null sd', 'p'] : []),
     ],
     rows: rows.labels.flatMap((row, i) =>
-      columns.labels.slice(self ? i : 0).map((column, offset) => {
-        const j = (self ? i : 0) + offset;
+      columns.labels.slice(symmetric ? i : 0).map((column, offset) => {
+        const j = (symmetric ? i : 0) + offset;
         const interval = intervals?.[i]?.[j];
         const chance = nulls?.[i]?.[j];
         return [

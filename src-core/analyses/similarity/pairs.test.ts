@@ -202,6 +202,36 @@ describe('more than two sides', () => {
   });
 });
 
+describe('views of draws', () => {
+  const three = model('m', { a, b, c });
+
+  test('a null over layers has a picture of p, and a table of one half', async () => {
+    const { views } = await compare([three], { permutations: 4 });
+    expect(views.map(({ kind, title }) => [kind, title])).toEqual([
+      ['heatmap', 'product of layers'],
+      ['heatmap', 'p of product of layers'],
+      ['table', 'product'],
+    ]);
+    expect(views[1]).toMatchObject({ unit: 'p', range: [0, 1] });
+    expect((views[2] as { rows: unknown[] }).rows.length).toBe(6);
+  });
+
+  test('of a directed measure the table has both directions', async () => {
+    const directed: PairMeasure<Kept> = {
+      ...product,
+      compare: ({ values: p }, { values: q }) => [{ product: p[0]! }, { product: q[0]! }],
+    };
+    const { views } = await compare([three], { permutations: 4 }, directed);
+    expect((views[2] as { rows: unknown[] }).rows.length).toBe(9);
+  });
+
+  test('of many layers there is no table', async () => {
+    const many = Object.fromEntries(Array.from({ length: 21 }, (_, at) => [`l${at}`, a]));
+    const { views } = await compare([model('m', many)], { permutations: 2 });
+    expect(views.map(({ kind }) => kind)).toEqual(['heatmap', 'heatmap']);
+  });
+});
+
 describe('null and interval', () => {
   const x = gaussianRows(60, 1, 1);
   const y = x.map(([value]) => [value! + 1]);
