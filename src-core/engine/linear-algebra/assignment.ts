@@ -17,15 +17,111 @@ export function assignment(cost: Float64Array, rows: number, columns: number): I
     matched.forEach((row, column) => (result[row] = column));
     return result;
   }
-  const columnOf = new Int32Array(rows).fill(-1);
-  const rowOf = new Int32Array(columns).fill(-1);
-  const u = new Float64Array(rows);
-  const v = new Float64Array(columns);
+  const matching: Matching = {
+    columnOf: new Int32Array(rows).fill(-1),
+    rowOf: new Int32Array(columns).fill(-1),
+    u: new Float64Array(rows),
+    v: new Float64Array(columns),
+  };
+  // Only where all columns are matched may their prices differ from zero at first.
+  if (rows === columns) reduceColumns(cost, rows, matching);
+  reduceRows(cost, rows, columns, matching);
+  augment(cost, rows, columns, matching);
+  return matching.columnOf;
+}
+
+/** A matching with prices: cost[i, j] ≥ u[i] + v[j], equal where i and j are matched. */
+interface Matching {
+  columnOf: Int32Array;
+  rowOf: Int32Array;
+  u: Float64Array;
+  v: Float64Array;
+}
+
+/** A column's price is its least cost; it takes the row of that where no other has. */
+function reduceColumns(cost: Float64Array, n: number, { columnOf, rowOf, v }: Matching): void {
+  const best = new Int32Array(n);
+  v.set(cost.subarray(0, n));
+  for (let i = 1; i < n; i++) {
+    for (let j = 0; j < n; j++) {
+      if (cost[i * n + j]! < v[j]!) {
+        v[j] = cost[i * n + j]!;
+        best[j] = i;
+      }
+    }
+  }
+  for (let j = 0; j < n; j++) {
+    const row = best[j]!;
+    if (columnOf[row]! >= 0) continue;
+    columnOf[row] = j;
+    rowOf[j] = row;
+  }
+}
+
+/**
+ * A free row takes its best column and lowers the price as far as its second best allows; the row
+ * that had the column is free. Twice over those that are.
+ */
+function reduceRows(
+  cost: Float64Array,
+  rows: number,
+  columns: number,
+  { columnOf, rowOf, u, v }: Matching,
+): void {
+  if (columns < 2) return;
+  for (let pass = 0; pass < 2; pass++) {
+    const free = Array.from(columnOf.keys()).filter((row) => columnOf[row]! < 0);
+    let turns = 2 * rows;
+    while (free.length > 0 && turns-- > 0) {
+      const row = free.pop()!;
+      let [first, second] = [Infinity, Infinity];
+      let [column, other] = [-1, -1];
+      for (let j = 0; j < columns; j++) {
+        const reduced = cost[row * columns + j]! - v[j]!;
+        if (reduced >= second) continue;
+        if (reduced < first) {
+          second = first;
+          other = column;
+          first = reduced;
+          column = j;
+        } else {
+          second = reduced;
+          other = j;
+        }
+      }
+      const gain = second - first;
+      if (gain === 0 && rowOf[column]! >= 0) column = other;
+      const before = rowOf[column]!;
+      // With nothing to gain a matched row keeps its column.
+      if (before >= 0 && gain === 0) {
+        u[row] = first;
+        continue;
+      }
+      v[column]! -= gain;
+      u[row] = second;
+      columnOf[row] = column;
+      rowOf[column] = row;
+      if (before >= 0) {
+        columnOf[before] = -1;
+        free.push(before);
+      }
+    }
+  }
+}
+
+/** Shortest ways from each free row to a free column. */
+function augment(
+  cost: Float64Array,
+  rows: number,
+  columns: number,
+  { columnOf, rowOf, u, v }: Matching,
+): void {
   const shortest = new Float64Array(columns);
   const previous = new Int32Array(columns);
   const remaining = new Int32Array(columns);
   const reached = new Int32Array(columns);
   for (let start = 0; start < rows; start++) {
+    if (columnOf[start]! >= 0) continue;
     shortest.fill(Infinity);
     for (let j = 0; j < columns; j++) remaining[j] = j;
     let left = columns;
@@ -76,5 +172,4 @@ export function assignment(cost: Float64Array, rows: number, columns: number): I
       column = next;
     }
   }
-  return columnOf;
 }
