@@ -1,3 +1,5 @@
+import { transpose } from './transpose.ts';
+
 /**
  * The matching of rows and columns of least total cost (`cost`: rows × columns, row-major, finite):
  * for each row its column. Where rows outnumber columns the rows left over get −1.
@@ -9,10 +11,7 @@
 export function assignment(cost: Float64Array, rows: number, columns: number): Int32Array {
   if (!cost.every(Number.isFinite)) throw new RangeError('costs hold values that are not finite');
   if (rows > columns) {
-    const turned = new Float64Array(cost.length);
-    for (let i = 0; i < rows; i++)
-      for (let j = 0; j < columns; j++) turned[j * rows + i] = cost[i * columns + j]!;
-    const matched = assignment(turned, columns, rows);
+    const matched = assignment(transpose(cost, rows, columns), columns, rows);
     const result = new Int32Array(rows).fill(-1);
     matched.forEach((row, column) => (result[row] = column));
     return result;
