@@ -5,7 +5,7 @@ import {
 } from '../analyses/collapse/attention-statistics.ts';
 import { blocks } from '../analyses/blocks.ts';
 import { requireMemory } from '../analyses/memory.ts';
-import { reduceValues } from '../capture/reduction.ts';
+import { canReduce, reduceValues } from '../capture/reduction.ts';
 import type { Engine } from '../engine/device-engine.ts';
 import { UserError } from '../errors.ts';
 import { selectLayers } from '../models/layers.ts';
@@ -21,12 +21,20 @@ const callBudget = 4e8;
 /**
  * The attention maps of a model: softmax outputs [samples, heads, tokens, tokens], by the names that
  * the user gave where there are any.
- * @throws UserError `unknown-layer` where there are none.
+ * @throws UserError `unknown-layer` where there are none, `unsupported` for operators too old.
  */
 export function attentionLayers(outline: ModelOutline, globs?: readonly string[]): LayerInfo[] {
   const named = globs !== undefined && globs.length > 0;
   const asked = named ? selectLayers(outline, globs) : outline.layers;
   const found = asked.filter(isMap);
+  if (found.length > 0 && !canReduce(outline)) {
+    throw new UserError(
+      'unsupported',
+      outline.path,
+      'is an ONNX model of an opset before 11, whose graph takes no statistics of attention behind it',
+      'export it again with opset 11 or later',
+    );
+  }
   if (found.length > 0) return found;
   const maps = outline.layers.filter(isMap).map(({ name }) => name);
   throw new UserError(

@@ -75,11 +75,7 @@ async function capturedInput(
   const named = (options.layers?.length ?? 0) > 0;
   const maps = input === 'attention';
   const reduction = maps ? attentionReduction : tokenReduction(outline, environment);
-  const selected = maps
-    ? attentionLayers(outline, options.layers)
-    : reduction
-      ? tokenLayers(spec, outline, environment)
-      : selectLayers(outline, options.layers);
+  const selected = selectedLayers(spec, outline, environment);
   const feed = await openFeed(model, options.probe, cwd, selected, pool);
   const layers = fedLayers(selected, feed, named);
   const captured = await captureLayers(
@@ -143,6 +139,18 @@ async function capturedInput(
 /** What becomes of tokens within the model's graph, where the analysis needs no more than that. */
 const tokenReduction = (outline: ModelOutline, { input, reduction }: InputEnvironment) =>
   input === 'tokens' && canReduce(outline) ? reduction : undefined;
+
+function selectedLayers(
+  spec: string,
+  outline: ModelOutline,
+  environment: InputEnvironment,
+): LayerInfo[] {
+  const { layers } = environment.options;
+  if (environment.input === 'attention') return attentionLayers(outline, layers);
+  return tokenReduction(outline, environment)
+    ? tokenLayers(spec, outline, environment)
+    : selectLayers(outline, layers);
+}
 
 /** The layers that have a row for each token. @throws UserError where the user named others. */
 function tokenLayers(

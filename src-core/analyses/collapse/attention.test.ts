@@ -213,6 +213,12 @@ describe('maps of a model', () => {
     );
   });
 
+  test('an ONNX model of old operators is refused', async () => {
+    const { outline } = await openModel(join(fixtures, 'onnx/bert-torch.onnx'));
+    const old = { ...outline, metadata: { ...outline.metadata, opset: '10' } };
+    expect(() => attentionLayers(old)).toThrow(/opset before 11/);
+  });
+
   test('classes are told apart', async () => {
     const opened = await openedWithClasses();
     const { values, views } = await run(attention, [opened]);
