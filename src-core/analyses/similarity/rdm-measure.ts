@@ -10,7 +10,7 @@ import { mean, real } from '../statistics.ts';
 import type { PairMeasure } from './pairs.ts';
 import type { Comparison, Pause } from './rdm-compare.ts';
 import { passOverConstant, residualCovariance, whitening } from './rdm-noise.ts';
-import { rdmPicture, rdmViews, type RdmPicture } from './rdm-views.ts';
+import { ceilingTable, rdmPicture, rdmViews, type RdmPicture } from './rdm-views.ts';
 import {
   ChangedRows,
   dissimilarities,
@@ -139,7 +139,10 @@ export function rdmMeasure(
       for (const sample of samples) counts[sample]! += 1;
       return { ...a, compared: a.compared && comparison.resample(a.compared, counts) };
     },
-    views: (_, a, b, labels) => rdmViews([a.picture!, b.picture!], labels, unit),
+    views: (values, a, b, labels) => [
+      ...(ceilings ? [ceilingTable(values)] : []),
+      ...rdmViews([a.picture!, b.picture!], labels, unit),
+    ],
   };
 }
 

@@ -1,5 +1,6 @@
-import type { View } from '../../results/schema.ts';
+import type { Real, View } from '../../results/schema.ts';
 import type { Classes } from '../classes.ts';
+import type { Values } from './pairs.ts';
 import { rowStart } from './rdm.ts';
 
 /** Rows and columns of a picture. */
@@ -63,4 +64,15 @@ export function rdmViews(
     z: cells.map((row) => row.map((value) => (Number.isFinite(value) ? value : null))),
     unit,
   }));
+}
+
+/** How single repeats are accounted for, beside what is possible. */
+export function ceilingTable(values: Values): View {
+  const [lower, upper] = (values['noiseCeiling'] ?? [null, null]) as [Real, Real];
+  return {
+    kind: 'table',
+    title: 'Single repeats and their noise ceiling',
+    columns: ['similarity with repeats', 'noise ceiling, lower', 'noise ceiling, upper'],
+    rows: [[values['repeatSimilarity'] as Real, lower, upper]],
+  };
 }

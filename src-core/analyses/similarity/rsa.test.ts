@@ -323,9 +323,13 @@ describe('repeats', () => {
       [other, repeated('r', repeats)],
       [repeated('r', repeats), other],
     ]) {
-      const { values } = await run(rsa, sides);
+      const { values, views } = await run(rsa, sides);
       expect(values['similarity']).toBeCloseTo(expected.similarity, 10);
       expect(values['repeatSimilarity']).toBeCloseTo(expected.repeatSimilarity, 10);
+      expect(views[1]).toMatchObject({
+        title: 'Single repeats and their noise ceiling',
+        rows: [[values['repeatSimilarity'], ...(values['noiseCeiling'] as number[])]],
+      });
     }
   });
 

@@ -141,6 +141,8 @@ export function stitchingMeasure(
   return {
     key: 'r2',
     name: 'R² of stitching',
+    // Below zero one map is as useless as another.
+    range: [0, 1],
     leastSamples: least,
     bytes: ({ n, d }) => 8 * (3 * n * d + n * Math.min(n, d)),
     async prepare(rows, _, step) {
