@@ -120,6 +120,13 @@ describe('few samples', () => {
     expect(draws[0]!.warnings.join()).toMatch(/r2 of independent data would be about 0\.20 here/);
   });
 
+  test('SVCCA of noise with fewer samples than units is near 1, and told so', async () => {
+    const [a, b] = [gaussianRows(64, 128, 1), gaussianRows(64, 128, 2)];
+    const { values, warnings } = await compare(a, b, { variance: 0.99 });
+    expect(values['meanRho']).toBeCloseTo(0.95, 1);
+    expect(warnings.join()).toMatch(/r2 of independent data would be about 0\.9/);
+  });
+
   test('no warning where samples are many', async () => {
     expect((await compare(gaussianRows(300, 4, 1), gaussianRows(300, 5, 2))).warnings).toEqual([]);
   });

@@ -172,6 +172,8 @@ describe('shape metric', () => {
 
   test('whitening fewer samples than units is warned of', async () => {
     const { warnings } = await run(shape, [plain('x', x), plain('wide', wide)], { alpha: 0 });
-    expect(warnings).toEqual([expect.stringMatching(/^wide: 40 samples of 60 units/)]);
+    expect(warnings).toEqual([
+      expect.stringMatching(/^whitened \(alpha=0\).*: wide 40 of 60; use more/),
+    ]);
   });
 });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { AnalysisContext, AnalysisDefinition } from '../definition.ts';
+import type { CheckedRows } from '../layers.ts';
 import { bootstrap, seed } from '../parameters.ts';
 import { comparePairs, type PairMeasure, type Step } from './pairs.ts';
 import { alignment, angle, shapeBytes, shapeOf, type Shape } from './procrustes-alignment.ts';
@@ -51,11 +52,21 @@ Interval: samples are drawn with replacement. Copies make resamples easier to al
     'Williams, Kunz, Kornblith and Linderman, Generalized Shape Metrics on Neural Representations, NeurIPS 2021',
 
   async run(sides, settings, context) {
+    const { alpha } = settings;
+    const few = new Map<string, string>();
+    const note = ({ label, n, d }: CheckedRows) => {
+      if (alpha === 0 && n <= d) few.set(label, `${label} ${n} of ${d}`);
+    };
+    const outcome = await comparePairs(sides, measure(alpha, note, context), settings, context);
+    if (few.size > 0) {
+      context.warn(
+        `whitened (alpha=0), samples that are not more than the units lie alike whatever the data: ${[...few.values()].join(', ')}; use more samples or a larger alpha`,
+      );
+    }
     return {
-      ...(await comparePairs(sides, measure(settings.alpha, context), settings, context)),
-      estimator: `shape.netrep.alpha=${settings.alpha}`,
-      preprocessing:
-        settings.alpha === 1 ? 'columns centred' : 'columns centred, partially whitened',
+      ...outcome,
+      estimator: `shape.netrep.alpha=${alpha}`,
+      preprocessing: alpha === 1 ? 'columns centred' : 'columns centred, partially whitened',
     };
   },
 };
@@ -64,8 +75,11 @@ interface Whitened extends Shape {
   unwhitened: Columns;
 }
 
-const measure = (alpha: number, context: AnalysisContext): PairMeasure<Whitened> => {
-  const { engine } = context;
+const measure = (
+  alpha: number,
+  note: (rows: CheckedRows) => void,
+  { engine }: AnalysisContext,
+): PairMeasure<Whitened> => {
   const prepare = async (columns: Columns, step: Step): Promise<Whitened> => {
     if (alpha === 1 && columns.width <= columns.n) {
       return { ...shapeOf(columns), unwhitened: columns };
@@ -82,11 +96,7 @@ const measure = (alpha: number, context: AnalysisContext): PairMeasure<Whitened>
     leastSamples: 2,
     bytes: (rows) => (alpha === 1 ? 1 : 2) * shapeBytes(rows),
     async prepare(rows, _, step) {
-      if (alpha === 0 && rows.n <= rows.d) {
-        context.warn(
-          `${rows.label}: ${rows.n} samples of ${rows.d} units; whitened (alpha=0), such samples lie alike whatever the data: use more samples or a larger alpha`,
-        );
-      }
+      note(rows);
       return prepare(await centredColumns(rows), step);
     },
     async compare(x, y, step) {

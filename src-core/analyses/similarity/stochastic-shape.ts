@@ -58,15 +58,41 @@ T is found by turns with the maps that match the square roots of the covariances
     'Duong, Zhou, Nassar, Berman, Olieslagers and Williams, Representational Dissimilarity Metric Spaces for Stochastic Neural Networks, ICLR 2023',
 
   async run(sides, settings, context) {
+    const layers = new Map<string, { repeats: number; units: number }>();
+    const outcome = await comparePairs(sides, measure(settings, context, layers), {}, context);
+    warnOfFew(layers, context);
     return {
-      ...(await comparePairs(sides, measure(settings, context), {}, context)),
+      ...outcome,
       estimator: `stochastic-shape.gaussian.alpha=${settings.alpha}`,
       preprocessing: 'none; means and covariances over the repeats of each sample',
     };
   },
 };
 
-function measure({ alpha, restarts, seed }: Params, context: AnalysisContext): PairMeasure<Noisy> {
+type Shapes = Map<string, { repeats: number; units: number }>;
+
+function warnOfFew(layers: Shapes, context: AnalysisContext): void {
+  const all = [...layers];
+  const single = all.filter(([, { repeats }]) => repeats === 1).map(([label]) => label);
+  if (single.length > 0) {
+    context.warn(
+      `one repeat of each sample shows no noise, so that only means are compared: ${single.join(', ')}`,
+    );
+  }
+  const few = all.filter(([, { repeats, units }]) => repeats > 1 && repeats <= units);
+  if (few.length > 0) {
+    const named = few.map(([label, { repeats, units }]) => `${label} ${repeats} of ${units} units`);
+    context.warn(
+      `covariances from no more repeats than units are singular, and too small in most directions: ${named.join(', ')}`,
+    );
+  }
+}
+
+function measure(
+  { alpha, restarts, seed }: Params,
+  context: AnalysisContext,
+  shapes: Shapes,
+): PairMeasure<Noisy> {
   const { engine } = context;
   return {
     key: 'distance',
@@ -74,7 +100,11 @@ function measure({ alpha, restarts, seed }: Params, context: AnalysisContext): P
     distance: true,
     leastSamples: 1,
     bytes: ({ n, d }) => 8 * 3 * n * d,
-    prepare: (rows, layer, step) => noisyOf(rows, layer, context, step),
+    prepare(rows, layer, step) {
+      const shape = shapeOf(rows, layer);
+      shapes.set(rows.label, shape);
+      return noisyOf(rows, shape, step);
+    },
     async compare(x, y, step) {
       const [p, q] = [y.means.width, x.means.width];
       const random = new Random(seed);
@@ -120,40 +150,34 @@ async function startOf(
 }
 
 /** @throws UserError `wrong-shape` where a sample is more than repeats × units. */
+function shapeOf({ label, d }: CheckedRows, { sample = [1, d] }: NamedRows) {
+  const [repeats, units] = sample;
+  if (sample.length === 2) return { repeats: repeats!, units: units! };
+  throw new UserError(
+    'wrong-shape',
+    label,
+    `holds samples of ${sample.join(' × ')}`,
+    'give an array of samples × repeats × units',
+  );
+}
+
 async function noisyOf(
   rows: CheckedRows,
-  layer: NamedRows,
-  context: AnalysisContext,
+  { repeats, units }: { repeats: number; units: number },
   step: Step,
 ): Promise<Noisy> {
-  const { n, d, label } = rows;
-  const [repeats, units, ...more] = layer.sample ?? [1, d];
-  if (units === undefined || more.length > 0) {
-    throw new UserError(
-      'wrong-shape',
-      label,
-      `holds samples of ${layer.sample!.join(' × ')}`,
-      'give an array of samples × repeats × units',
-    );
-  }
-  if (repeats === 1) {
-    context.warn(`${label}: one repeat of each sample shows no noise: only means are compared`);
-  } else if (repeats! <= units) {
-    context.warn(
-      `${label}: ${repeats!} repeats of ${units} units; covariances from so few are singular, and too small in most directions`,
-    );
-  }
+  const { n, d } = rows;
   const data = (await rows.uncentred('float64').rows(0, n)) as Float64Array;
-  const factor = Math.min(repeats!, units);
+  const factor = Math.min(repeats, units);
   const means = new Float64Array(n * units);
   const factors = new Float64Array(n * factor * units);
   for (let sample = 0; sample < n; sample++) {
     const own = data.subarray(sample * d, (sample + 1) * d);
     const mean = means.subarray(sample * units, (sample + 1) * units);
-    own.forEach((value, at) => (mean[at % units]! += value / repeats!));
-    const rest = own.map((value, at) => (value - mean[at % units]!) / Math.sqrt(repeats!));
+    own.forEach((value, at) => (mean[at % units]! += value / repeats));
+    const rest = own.map((value, at) => (value - mean[at % units]!) / Math.sqrt(repeats));
     // RᵀR is the covariance that the rows have, in no more rows than there are units.
-    const root = repeats! > units ? qr(rest, repeats!, units).r : rest;
+    const root = repeats > units ? qr(rest, repeats, units).r : rest;
     factors.set(root, sample * factor * units);
     if (sample % 64 === 0) await step(sample / n);
   }
