@@ -70,6 +70,12 @@ test('samples of one length share a bin, and that is said', async () => {
   expect(warnings.join()).toMatch(/1 bins rather than 4: too many samples have one length/);
 });
 
+test('one sequence alone is refused, with the way out', async () => {
+  await expect(run(lengthCollapse, [tokens('x', [uneven[0]!])])).rejects.toThrow(
+    /holds one sample.*--set lengths=FILE/,
+  );
+});
+
 test('zeros are left out, and a bin of one sample has no cosine', async () => {
   const rows = [...uneven, matrixOf(30, 4, () => 0)];
   const outcome = await run(lengthCollapse, [tokens('x', rows)], { bins: 9 });

@@ -75,6 +75,14 @@ Layers of a model give a list of bins each. Samples of zeros are left out. For m
       layers.push(layerBins(layer.label, samples, bins, context));
       await step(1);
     }
+    if (bins.reduce((sum, { members }) => sum + members.length, 0) < 2) {
+      throw new UserError(
+        'too-few-samples',
+        side.name,
+        'holds one sample, and lengths are compared between samples',
+        'give sequences × tokens × units, or embeddings and --set lengths=FILE',
+      );
+    }
     const small = bins.filter(({ members }) => members.length < 2).length;
     if (small > 0) context.warn(`${small} of ${bins.length} bins hold one sample only`);
     if (bins.length < settings.bins) {
