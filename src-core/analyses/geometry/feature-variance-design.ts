@@ -1,5 +1,7 @@
-/** Different numbers above which a feature is a quantity rather than a class. */
+/** Different numbers up to which a feature is one of classes. */
 const mostNumericClasses = 10;
+/** Whole numbers that occur less often than this, on average, are a quantity too. */
+const leastRepeats = 10;
 
 export interface Feature {
   readonly name: string;
@@ -15,14 +17,18 @@ export interface Feature {
 }
 
 /**
- * A feature as columns to regress on. Numbers of more than ten different values are one column,
- * everything else one column a class.
+ * A feature as columns to regress on. Numbers of more than ten different values are a quantity, one
+ * column, where some are not whole or each occurs fewer than ten times; everything else is classes,
+ * one column each.
  */
 export function featureOf(name: string, labels: readonly string[]): Feature {
   const n = labels.length;
   const distinct = [...new Set(labels)].sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
   const numeric = distinct.every((label) => label.trim() !== '' && Number.isFinite(Number(label)));
-  if (numeric && distinct.length > mostNumericClasses) {
+  const repeated =
+    distinct.every((label) => Number.isInteger(Number(label))) &&
+    n >= leastRepeats * distinct.length;
+  if (numeric && distinct.length > mostNumericClasses && !repeated) {
     const values = Float64Array.from(labels, Number);
     const mean = values.reduce((sum, value) => sum + value, 0) / n;
     const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / n);

@@ -13,6 +13,7 @@ import {
   type Rows,
 } from '../test-support.ts';
 import { solvePositive } from '../../engine/linear-algebra/factor.ts';
+import { featureOf } from './feature-variance-design.ts';
 import { heldOut } from './feature-variance-probe.ts';
 import { solveRidge } from './feature-variance-solve.ts';
 import { featureVariance } from './feature-variance.ts';
@@ -108,6 +109,16 @@ test('a quantity is read with its R²', async () => {
   expect(probe[0]!).toBeGreaterThan(0.99);
   expect(baseline).toEqual([0]);
   expect(shuffled[0]!).toBeLessThan(0.1);
+});
+
+test('what is a quantity', () => {
+  const of = (values: number[]) => featureOf('f', values.map(String)).classes?.length;
+  const times = (count: number, of: number) => Array.from({ length: count }, (_, i) => i % of);
+  expect(of(times(60, 10))).toBe(10);
+  expect(of(times(1000, 100))).toBe(100);
+  expect(of(times(100, 40))).toBeUndefined();
+  expect(of(times(1000, 20).map((value) => value / 2))).toBeUndefined();
+  expect(of([0.5, 1, 0.5, 1])).toBe(2);
 });
 
 test('many unknowns are found by conjugate gradients', async () => {

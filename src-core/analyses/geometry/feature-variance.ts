@@ -59,7 +59,7 @@ export const featureVariance: AnalysisDefinition<typeof params> = {
     shuffled: 'score of the probe after training on shuffled labels',
   },
   headline: 'share',
-  formula: `Features come as the columns of a table (--labels FILE.csv with a header, .jsonl, .npz, or a matrix), one row a sample; labels alone are one feature. Numbers of more than ten different values are a quantity, everything else classes.
+  formula: `Features come as the columns of a table (--labels FILE.csv with a header, .jsonl, .npz, or a matrix), one row a sample; labels alone are one feature. Numbers of more than ten different values are a quantity where some are not whole or each occurs fewer than ten times; everything else is classes.
 share_f = Σ_units SS(regression of the unit on f)/Σ_units SS(centred unit), with one indicator for each class or the quantity itself (Lampinen et al. 2024): for classes the variance between them.
 unique_f = share of all features together − share of all but f.
 probe: ridge regression of the indicators (or the quantity) on the units, penalty 0.01 times the mean variance of a unit, trained on 1 − holdout of the samples and judged on the rest: argmax for classes, R² for a quantity. shuffled: the same with training labels in random order.`,

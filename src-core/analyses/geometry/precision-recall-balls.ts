@@ -1,89 +1,103 @@
 import type { Engine } from '../../engine/device-engine.ts';
-import { distances } from '../../engine/kernels.ts';
+import { lengthsInto } from '../../engine/kernels.ts';
+import type { Floats } from '../../tensor/matrix.ts';
 import { blocks } from '../blocks.ts';
 import type { CheckedRows } from '../layers.ts';
 
 /** Multiply-adds of one engine call. */
 const callBudget = 4e8;
 const largestTile = 4096;
+const largestHeight = 512;
 /** Bound on the error of a squared distance, in units of rounding of |x|² + |y|². */
 const roundingUnits = 16;
 
-export interface Coverage {
-  /** Share of points inside at least one ball. */
-  inside: number;
-  /** Share of balls that hold at least one point. */
-  covered: number;
-  /** Mean number of balls that a point is inside. */
+/** A set of points, and the radius of the ball around each. */
+export interface Balls {
+  readonly rows: CheckedRows;
+  readonly radii: Float64Array;
+}
+
+export interface Overlap {
+  /** Share of the second set inside at least one ball of the first. */
+  precision: number;
+  /** Share of the first set inside at least one ball of the second. */
+  recall: number;
+  /** Share of the first set's balls that hold at least one point of the second. */
+  coverage: number;
+  /** Mean number of balls of the first set that a point of the second is inside. */
   balls: number;
 }
 
 /**
- * Which `points` lie inside (nearer than the radius of) balls around `centres`. Distances come from
- * products of rows on the device; those that its rounding leaves open are measured in float64.
+ * How two sets lie inside (nearer than the radius of) each other's balls, from every distance
+ * between them once. Distances come from products of rows on the device; those that its rounding
+ * leaves open are measured in float64.
  */
-export async function coverage(
+export async function overlap(
   engine: Engine,
-  centres: CheckedRows,
-  radii: Float64Array,
-  points: CheckedRows,
+  first: Balls,
+  second: Balls,
   step: (fraction: number) => Promise<void>,
-): Promise<Coverage> {
-  const { n, d } = centres;
-  const m = points.n;
-  const [exactCentres, exactPoints] = [
-    await centres.uncentred('float64').rows(0, n),
-    await points.uncentred('float64').rows(0, m),
+): Promise<Overlap> {
+  const { n, d, mean } = first.rows;
+  const m = second.rows.n;
+  const [x, y] = [
+    await first.rows.uncentred('float64').rows(0, n),
+    await second.rows.uncentred('float64').rows(0, m),
   ];
   // One shift for both keeps their distances, and float32 loses nothing to an offset.
-  const double = exactCentres instanceof Float64Array && isDouble(centres, points);
-  const a = shifted(exactCentres, centres.mean, double);
-  const b = shifted(exactPoints, centres.mean, double);
+  const double = [first, second].some(({ rows }) => rows.uncentred().dtype === 'float64');
+  const [a, b] = [shifted(x, mean, double), shifted(y, mean, double)];
   const unit = double ? Number.EPSILON : 2 ** -23;
-  const [normsA, normsB] = [squaredNorms(a, d), squaredNorms(b, d)];
-  const largestB = normsB.reduce((x, y) => Math.max(x, y), 0);
+  const error = roundingUnits * unit * (largestSquare(a, d) + largestSquare(b, d));
+  const limitsOf = ({ radii }: Balls) => ({
+    surely: radii.map((radius) => radius ** 2 - error),
+    perhaps: radii.map((radius) => radius ** 2 + error),
+  });
+  const [ofFirst, ofSecond] = [limitsOf(first), limitsOf(second)];
+  const distance = (i: number, j: number) => {
+    let sum = 0;
+    for (let p = i * d, q = j * d; p < (i + 1) * d; p++, q++) sum += (x[p]! - y[q]!) ** 2;
+    return Math.sqrt(sum);
+  };
 
-  const isInside = new Uint8Array(m);
-  const isCovered = new Uint8Array(n);
+  const precise = new Uint8Array(m);
+  const covered = new Uint8Array(n);
+  const recalled = new Uint8Array(n);
   let balls = 0;
-  const height = Math.max(
-    1,
-    Math.min(512, Math.floor(callBudget / (d * Math.min(m, largestTile)))),
-  );
+  const width = Math.min(m, largestTile);
+  const height = Math.max(1, Math.min(largestHeight, n, Math.floor(callBudget / (d * width))));
+  const buffer = double ? new Float64Array(height * width) : new Float32Array(height * width);
   for (const [from, to] of blocks(n, height)) {
-    const rows = a.subarray(from * d, to * d);
-    for (const [start, end] of blocks(m, largestTile)) {
-      const squares = await distances(engine, d, rows, b.subarray(start * d, end * d));
+    for (const [start, end] of blocks(m, width)) {
+      const lengths = buffer.subarray(0, (to - from) * (end - start));
+      const [rows, columns] = [a.subarray(from * d, to * d), b.subarray(start * d, end * d)];
+      await lengthsInto(engine, d, rows, columns, lengths);
       for (let i = from, at = 0; i < to; i++) {
-        const limit = radii[i]! ** 2;
-        const error = roundingUnits * unit * (normsA[i]! + largestB);
+        const [surely, perhaps] = [ofFirst.surely[i]!, ofFirst.perhaps[i]!];
         for (let j = start; j < end; j++, at++) {
-          const square = squares[at]!;
-          if (square > limit + error) continue;
-          if (square >= limit - error && !(exactDistance(i, j) < radii[i]!)) continue;
-          isInside[j] = 1;
-          isCovered[i] = 1;
-          balls++;
+          const square = lengths[at]! ** 2;
+          if (square <= perhaps && (square < surely || distance(i, j) < first.radii[i]!)) {
+            precise[j] = 1;
+            covered[i] = 1;
+            balls++;
+          }
+          if (recalled[i] === 1 || square > ofSecond.perhaps[j]!) continue;
+          if (square < ofSecond.surely[j]! || distance(i, j) < second.radii[j]!) recalled[i] = 1;
         }
       }
       await step((from + ((to - from) * end) / m) / n);
     }
   }
-  return { inside: count(isInside) / m, covered: count(isCovered) / n, balls: balls / m };
-
-  function exactDistance(i: number, j: number): number {
-    let sum = 0;
-    for (let p = i * d, q = j * d; p < (i + 1) * d; p++, q++) {
-      sum += (exactCentres[p]! - exactPoints[q]!) ** 2;
-    }
-    return Math.sqrt(sum);
-  }
+  return {
+    precision: count(precise) / m,
+    recall: count(recalled) / n,
+    coverage: count(covered) / n,
+    balls: balls / m,
+  };
 }
 
-const isDouble = (a: CheckedRows, b: CheckedRows) =>
-  a.uncentred().dtype === 'float64' || b.uncentred().dtype === 'float64';
-
-function shifted(data: ArrayLike<number>, mean: Float64Array, double: boolean) {
+function shifted(data: Floats, mean: Float64Array, double: boolean): Floats {
   const d = mean.length;
   const target = double ? new Float64Array(data.length) : new Float32Array(data.length);
   for (let at = 0; at < data.length; at += d) {
@@ -92,12 +106,14 @@ function shifted(data: ArrayLike<number>, mean: Float64Array, double: boolean) {
   return target;
 }
 
-function squaredNorms(data: ArrayLike<number>, d: number): Float64Array {
-  const norms = new Float64Array(data.length / d);
-  for (let row = 0, at = 0; row < norms.length; row++) {
-    for (const stop = at + d; at < stop; at++) norms[row]! += data[at]! ** 2;
+function largestSquare(data: Floats, d: number): number {
+  let largest = 0;
+  for (let at = 0; at < data.length;) {
+    let square = 0;
+    for (const stop = at + d; at < stop; at++) square += data[at]! ** 2;
+    largest = Math.max(largest, square);
   }
-  return norms;
+  return largest;
 }
 
 const count = (flags: Uint8Array) => flags.reduce((sum, flag) => sum + flag, 0);

@@ -6,7 +6,7 @@ import type { AnalysisContext, AnalysisDefinition, NamedRows, Side } from '../de
 import { checkRows, type CheckedRows } from '../layers.ts';
 import { requireMemory } from '../memory.ts';
 import { nearestNeighbours } from '../neighbours.ts';
-import { coverage } from './precision-recall-balls.ts';
+import { overlap } from './precision-recall-balls.ts';
 import { profileView } from './profile-view.ts';
 
 const params = z.object({
@@ -110,32 +110,21 @@ async function scores(
   requireMemory(context, 24 * both, `${x.n + y.n} samples of ${x.d} units`, 'use fewer samples');
   const reference = await checkRows(x, context, k + 1);
   const judged = await checkRows(y, context, k + 1);
-  const quarter = (at: number) => (part: number) => step((at + part) / 4);
-  const radii = async (rows: CheckedRows, part: (fraction: number) => Promise<void>) => {
+  const ballsOf = async (rows: CheckedRows, part: (fraction: number) => Promise<void>) => {
     const found = await nearestNeighbours(context.engine, rows, k, part);
-    const farthest = Float64Array.from(
-      { length: rows.n },
-      (_, i) => found.distances[i * k + k - 1]!,
-    );
-    const empty = farthest.filter((radius) => radius === 0).length;
+    const radii = Float64Array.from({ length: rows.n }, (_, i) => found.distances[i * k + k - 1]!);
+    const empty = radii.filter((radius) => radius === 0).length;
     if (empty > 0) {
       context.warn(
         `${rows.label}: ${empty} of ${rows.n} samples have at least ${k} copies, so that their balls are empty`,
       );
     }
-    return farthest;
+    return { rows, radii };
   };
-  const referenceRadii = await radii(reference, quarter(0));
-  const judgedRadii = await radii(judged, quarter(1));
-  const { engine } = context;
-  const forward = await coverage(engine, reference, referenceRadii, judged, quarter(2));
-  const backward = await coverage(engine, judged, judgedRadii, reference, quarter(3));
-  return {
-    precision: forward.inside,
-    recall: backward.inside,
-    density: forward.balls / k,
-    coverage: forward.covered,
-  };
+  const third = (at: number) => (part: number) => step((at + part) / 3);
+  const [first, second] = [await ballsOf(reference, third(0)), await ballsOf(judged, third(1))];
+  const { balls, ...shares } = await overlap(context.engine, first, second, third(2));
+  return { ...shares, density: balls / k };
 }
 
 function views(first: Side, layers: readonly ({ label: string } & Scores)[]): View[] {
