@@ -128,12 +128,11 @@ export class Cohomology {
       const [first, ...others] = rest as [number, ...number[]];
       const adjacent = lens.find((k) => others.every((other) => this.#near(k, other, rank)));
       if (adjacent === first) continue;
-      const index = this.#numberOf([i, j, ...rest]);
-      if (ends.has(index)) continue;
       // Its own first cofacet ends it in an apparent pair where the new vertex is before the rest.
       const next = lens.find((k) => rest.every((other) => this.#near(k, other, rank)));
       if (next !== undefined && next < first) continue;
-      yield index;
+      const index = this.#numberOf([i, j, ...rest]);
+      if (!ends.has(index)) yield index;
     }
   }
 
