@@ -205,7 +205,9 @@ function binsOf(lengths: Float64Array, count: number): Bin[] {
   const bins = new Map<number, number[]>();
   lengths.forEach((length, sample) => {
     const bin = ends.filter((end) => length > end).length;
-    bins.set(bin, [...(bins.get(bin) ?? []), sample]);
+    const members = bins.get(bin);
+    if (members) members.push(sample);
+    else bins.set(bin, [sample]);
   });
   return [...bins]
     .sort(([a], [b]) => a - b)
