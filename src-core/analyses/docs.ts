@@ -31,7 +31,7 @@ function inputsOf(definition: AnalysisDefinition): string {
     samples: 'Matrices are samples × units.',
     repeats: 'Matrices are samples × units, or samples × repeats × units.',
     tokens:
-      'Rows are tokens: models are captured without pooling; a matrix is one sequence of tokens × units, and an array several, as sequences × tokens × units.',
+      'Rows are tokens: models are captured without pooling; a matrix is one sequence of tokens × units, and an array several: sequences × tokens × units, unless the definition says otherwise.',
     attention: 'Attention maps, heads × tokens × tokens.',
     weights: 'Models only: their weights are read, and nothing is captured.',
   };

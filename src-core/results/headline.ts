@@ -32,6 +32,8 @@ export function headlineOf(result: Result, headline: string): string {
     const mean = finite.reduce((sum, item) => sum + item, 0) / finite.length;
     return `${key} ${shortNumber(finite.length > 0 ? mean : null)} (mean of ${models} models’ pairs)`;
   }
+  // Something else than layers × layers has no line of its own.
+  if (models === 1 && matrix.some((row) => row.length !== matrix.length)) return result.analysis;
   if (models === 1) {
     return `${key} first–last layer ${shortNumber(matrix[0]?.at(-1) ?? null)}`;
   }
