@@ -60,7 +60,7 @@ export async function ripsEdges(
   Array.from(names.keys())
     .sort((a, b) => sums[a]! - sums[b]! || a - b)
     .forEach((point, name) => (names[point] = name));
-  return { edges: await list.sorted(n, used, names, () => step(1)), threshold: n === 1 ? 0 : used };
+  return { edges: await list.sorted(n, used, names, () => step(1)), threshold: used };
 }
 
 /** Persistence diagrams of degrees 0 … maxDegree (at most 3); intervals of length 0 left out. */
