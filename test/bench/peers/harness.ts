@@ -133,6 +133,7 @@ function disagreement(a: readonly number[], b: readonly number[]): number {
 /**
  * Run every case, ours and its peers by turns, and print a Markdown table of medians with the ratio
  * of each peer's time to ours, by the clock and in processor time.
+ * With further arguments of the command, only the cases whose titles hold one of them.
  * @param script the Python file beside this one that serves the peers, see `harness.py`
  * @param python an interpreter that has the peers' packages
  */
@@ -141,7 +142,13 @@ export async function compareWithPeers(
   script: string,
   python = process.argv[2],
 ): Promise<void> {
-  if (python === undefined) throw new Error(`usage: ${script.replace('.py', '.ts')} PYTHON`);
+  if (python === undefined) {
+    throw new Error(`usage: ${script.replace('.py', '.ts')} PYTHON [part of a title…]`);
+  }
+  const parts = process.argv.slice(3);
+  const chosen = cases.filter(
+    ({ title }) => parts.length === 0 || parts.some((part) => title.includes(part)),
+  );
   const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
   const ours = new Runner(process.execPath, ['--expose-gc', here('repscope.ts')]);
   const theirs = new Runner(python, ['-u', here(script)]);
@@ -150,7 +157,7 @@ export async function compareWithPeers(
       '| --- | --- | --- | --- | --- | --- | --- |\n',
   );
   try {
-    for (const { title, ours: own, peers, rounds = 5 } of cases) {
+    for (const { title, ours: own, peers, rounds = 5 } of chosen) {
       const runners: [string, () => Promise<Round>][] = [
         ['Repscope', () => ours.round(own)],
         ...Object.entries(peers).map(([name, work]): [string, () => Promise<Round>] => [
