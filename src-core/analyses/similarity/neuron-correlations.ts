@@ -144,3 +144,26 @@ export async function rotateBoth(
   const once = await rotateColumns(engine, matrix, q, rotation);
   return rotateColumns(engine, transpose(once, q, q), q, rotation);
 }
+
+/** The variances of q units after their rotation, from the covariances within what it mixes. */
+export async function rotatedVariance(
+  engine: Engine,
+  matrix: Float64Array,
+  q: number,
+  { parts }: Rotation,
+): Promise<Float64Array> {
+  const variance = new Float64Array(q);
+  for (const { units, matrix: rotation } of parts) {
+    const width = units.length;
+    const within = new Float64Array(width * width);
+    let at = 0;
+    for (const i of units) for (const j of units) within[at++] = matrix[i * q + j]!;
+    const turned = await gram(engine, width, within, rotation);
+    units.forEach((unit, j) => {
+      for (let k = 0; k < width; k++) {
+        variance[unit]! += rotation[j * width + k]! * turned[k * width + j]!;
+      }
+    });
+  }
+  return variance;
+}

@@ -173,6 +173,17 @@ describe('the null', () => {
     expect(values['matched']).toBeGreaterThan(mean + 5 * sd);
   });
 
+  test('of sums of several is that of the rotated units', async () => {
+    const a = relu(gaussianRows(400, 12, 1));
+    const b = add(a, gaussianRows(400, 12, 2), 0.5);
+    const params = { method: 'lasso', penalty: 0.2, permutations: 20 };
+    const { null: chance, values } = await run(neuronMatch, [plain('a', a), plain('b', b)], params);
+    const { mean, sd } = chance as { mean: number; sd: number };
+    const rotated = await valuesOf(a, multiply(b, orthogonal(12, 5)), params);
+    expect(Math.abs((rotated['matched'] as number) - mean)).toBeLessThan(5 * sd);
+    expect(values['matched']).toBeGreaterThan(mean + 5 * sd);
+  });
+
   test('mixes more units than one part holds', async () => {
     const a = gaussianRows(300, 300, 1);
     const random = new Random(2);

@@ -14,6 +14,7 @@ import {
   randomRotation,
   rotateBoth,
   rotateColumns,
+  rotatedVariance,
   unitsOf,
   type Rotation,
   type Units,
@@ -109,7 +110,7 @@ Null: matched with the second side rotated at random: what its directions offer 
     const widest = Math.max(...checked.rows.concat(checked.columns).map(({ d }) => d));
     requireMemory(
       context,
-      48 * widest ** 2,
+      64 * widest ** 2,
       `correlations of ${widest} units with ${widest}`,
       'choose narrower layers',
     );
@@ -237,14 +238,16 @@ async function matchUnits(
     const rotation = await rotations.get(q, draw, pause);
     const turned = await rotateColumns(engine, between, q, rotation);
     await pause(0.5);
-    const turnedAmong = await rotateBoth(engine, among, q, rotation);
-    const variance = Float64Array.from({ length: q }, (_, j) => turnedAmong[j * (q + 1)]!);
+    const variance = await rotatedVariance(engine, among, q, rotation);
     const chance = correlations(turned, first, variance, keepSign);
     const chanceStrength = keepSign === signed ? chance : chance.map(Math.abs);
     bestOfEach(chanceStrength, q).correlation.forEach(
       (value, i) => (baseline[i]! += value / rotations.count),
     );
-    if (permutations > 0) rotated[draw] = meanOf(await match(chance, turnedAmong, variance, pause));
+    if (permutations > 0) {
+      const turnedAmong = method === 'lasso' ? await rotateBoth(engine, among, q, rotation) : among;
+      rotated[draw] = meanOf(await match(chance, turnedAmong, variance, pause));
+    }
     await pause(1);
   }
   return { r, q, best: bestOfEach(strength, q), matching, baseline, rotated };

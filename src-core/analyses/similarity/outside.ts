@@ -92,10 +92,12 @@ Interval: samples (of triplets: the triplets) are drawn with replacement; pairs 
     const groups = groupsOf([side]);
     const how = { ...settings, draws: settings, context, pictured, ...(groups && { groups }) };
     const reference = await referenceOf(await fileOf(other, context), n, settings.kind, how);
-    if (reference.key !== 'encodingR2') {
-      const what = `dissimilarities of ${n} samples`;
-      requireMemory(context, 32 * pairCount(n), what, 'use fewer samples');
-    }
+    const widest = Math.max(...side.layers.map(({ d }) => d));
+    const [bytes, what] =
+      reference.key === 'encodingR2'
+        ? [40 * n * widest, `${n} samples of ${widest} units`]
+        : [32 * pairCount(n), `dissimilarities of ${n} samples`];
+    requireMemory(context, bytes, what, 'use fewer samples');
     const scores: OutsideScore[] = [];
     for (const [at, layer] of side.layers.entries()) {
       const step: Step = (part) =>
