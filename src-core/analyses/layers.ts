@@ -3,6 +3,7 @@ import type { ResultValue } from '../results/schema.ts';
 import type { Floats, RowSource } from '../tensor/matrix.ts';
 import { blocks, type Range } from './blocks.ts';
 import type { AnalysisContext, NamedRows, Side } from './definition.ts';
+import { firstUnusable, largest, unusable } from './magnitude.ts';
 
 /** Elements of a block that is read at once. */
 const blockElements = 1 << 20;
@@ -53,7 +54,8 @@ export interface CheckedRows {
 
 /**
  * Read a layer once, in blocks: column means in float64, constant columns, and a check.
- * @throws UserError `non-finite` that names the layer and the row; `too-few-samples` below `least`.
+ * @throws UserError `non-finite` that names the layer and the row, also of values too large to be
+ * squared; `too-few-samples` below `least`.
  */
 export async function checkRows(
   rows: NamedRows,
@@ -71,6 +73,8 @@ export async function checkRows(
   }
   const mean = new Float64Array(d);
   const first = await rows.rows(0, 1);
+  const bound = largest[rows.dtype];
+  let bad = 0;
   const varies = new Uint8Array(d);
   for (const [start, end] of blocks(n, Math.max(1, Math.floor(blockElements / d)))) {
     const block = await rows.rows(start, end);
@@ -79,9 +83,14 @@ export async function checkRows(
         const value = block[at + j]!;
         mean[j]! += value;
         if (value !== first[j]) varies[j] = 1;
+        if (!(Math.abs(value) <= bound)) bad++;
       }
     }
-    if (!mean.every(Number.isFinite)) throw nonFinite(label, block, d, start);
+    if (bad > 0) {
+      const at = firstUnusable(block);
+      const place = { where: `row ${start + Math.floor(at / d)}`, of: 'row' };
+      throw unusable(label, place, block[at]!, at % d);
+    }
     await context.step(0, `Reading ${label}`);
   }
   // A mean of copies may be off by a rounding; their own value leaves exact zeros.
@@ -107,20 +116,6 @@ async function meanOver(rows: RowSource, [from, to]: Range): Promise<Float64Arra
     }
   }
   return mean;
-}
-
-function nonFinite(label: string, block: Floats, d: number, start: number): UserError {
-  const at = block.findIndex((value) => !Number.isFinite(value));
-  const [what, row] =
-    at < 0
-      ? ['values too large to add up in float64', start]
-      : [`${String(block[at])} in column ${at % d}`, start + Math.floor(at / d)];
-  return new UserError(
-    'non-finite',
-    label,
-    `row ${row} holds ${what}`,
-    'remove the row, or choose layers and data without NaN and infinite values',
-  );
 }
 
 /** Two lists of layers over the same samples. */

@@ -1,6 +1,6 @@
-import { UserError } from '../errors.ts';
 import type { Floats } from '../tensor/matrix.ts';
 import type { NamedRows, Side } from './definition.ts';
+import { firstUnusable, unusable } from './magnitude.ts';
 
 /** Elements that are read at once, where one sequence has no more. */
 const blockElements = 1 << 20;
@@ -37,19 +37,15 @@ export async function* sequencesIn(
     for (let index = first; index < end; index++) {
       const [start, stop] = [starts[index]! - from, starts[index + 1]! - from];
       const data = block.subarray(start * d, stop * d);
-      assertFinite(layer.label, index, data, d);
+      assertUsable(layer.label, index, data, d);
       yield { index, tokens: stop - start, data };
     }
   }
 }
 
-function assertFinite(label: string, sequence: number, data: Floats, d: number): void {
-  const at = data.findIndex((value) => !Number.isFinite(value));
+function assertUsable(label: string, sequence: number, data: Floats, d: number): void {
+  const at = firstUnusable(data);
   if (at < 0) return;
-  throw new UserError(
-    'non-finite',
-    label,
-    `token ${Math.floor(at / d)} of sequence ${sequence} holds ${String(data[at])} in column ${at % d}`,
-    'remove the sequence, or choose layers and data without NaN and infinite values',
-  );
+  const where = `token ${Math.floor(at / d)} of sequence ${sequence}`;
+  throw unusable(label, { where, of: 'sequence' }, data[at]!, at % d);
 }

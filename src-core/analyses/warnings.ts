@@ -6,7 +6,9 @@ export function warnConstantUnits(layers: readonly CheckedRows[], context: Analy
   const some: string[] = [];
   for (const { label, d, constantColumns } of layers) {
     if (constantColumns === d) {
-      context.warn(`${label}: every unit is constant over the samples, so its values are null`);
+      context.warn(
+        `${label}: every unit is constant over the samples, so that nothing tells them apart`,
+      );
     } else if (constantColumns > 0) {
       some.push(`${label} ${constantColumns} of ${d}`);
     }

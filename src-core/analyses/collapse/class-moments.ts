@@ -6,6 +6,7 @@ import { blocks } from '../blocks.ts';
 import type { Classes } from '../classes.ts';
 import type { AnalysisContext, NamedRows } from '../definition.ts';
 import { checkRows } from '../layers.ts';
+import { largest } from '../magnitude.ts';
 
 /** Elements of a block that is read at once. */
 const blockElements = 1 << 21;
@@ -99,8 +100,9 @@ export async function classMeans(
     }
     await step(end / rows.n);
   }
-  // It reads the rows again, and says where they are not finite.
-  if (!means.every(Number.isFinite)) await checkRows(rows, context, 1);
+  // It reads the rows again, and says where they are not finite or too large.
+  const bound = largest[rows.dtype];
+  if (!means.every((sum) => Math.abs(sum) <= bound)) await checkRows(rows, context, 1);
   for (const [of, count] of classes.counts.entries()) {
     for (let j = of * d; j < (of + 1) * d; j++) means[j]! /= count;
   }

@@ -71,6 +71,7 @@ function measure(k: number, context: AnalysisContext): PairMeasure<Neighbourhood
     name: 'CKNNA',
     range: [0, 1],
     leastSamples: 4,
+    varying: ['cknna'],
     bytes: ({ n }) => 13 * n * k,
     async prepare(rows, _, step) {
       checkDepth(rows, k);

@@ -74,6 +74,7 @@ function measure(context: AnalysisContext): PairMeasure<Distances> {
     name: 'information imbalance',
     distance: true,
     leastSamples: 3,
+    varying: ['aToB', 'bToA'],
     bytes: ({ n, d }) => 8 * n * (n + 2 * d),
     drawBytes: ({ n }) => 8 * n,
     async prepare(rows, _, step) {

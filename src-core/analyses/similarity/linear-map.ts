@@ -43,6 +43,10 @@ export async function fitterOf(
   const rank = values.findIndex((value) => !(value > leastVariance * values[0]!));
   const r = rank < 0 ? size : rank;
   const variances = values.slice(0, r);
+  if (r === 0) {
+    const flat = (n: number) => ({ n, width: 0, data: new Float64Array(0) });
+    return { left: flat(x.n), variances, coordinates: flat(z.n) };
+  }
   const basis = { n: r, width: size, data: vectors.slice(0, r * size) };
   const rest: Step = (part) => step(0.8 + 0.2 * part);
   if (byRows) {
@@ -88,6 +92,8 @@ export async function predict(
 ): Promise<Float64Array> {
   const { n, width: r } = left;
   const { width: q } = y;
+  // Rows that do not differ predict the mean.
+  if (r === 0) return new Float64Array(coordinates.n * q);
   const weights = await crossProduct(engine, left, y, (part) => step(0.5 * part));
   const penalties = kind === 'none' ? new Float64Array(q) : chosen(weights, variances, y, n, kind);
   for (let i = 0, at = 0; i < r; i++) {

@@ -98,6 +98,7 @@ function measure(
     range: [0, 1],
     best: true,
     leastSamples: 3,
+    varying: ['overlap'],
     // Where halves are drawn, the rows are kept to measure what the list of neighbours lacks.
     bytes: ({ n, d }) => 4 * n * depthOf(n) + (draws > 0 ? 8 * n * d : 0),
     async prepare(rows, _, step) {

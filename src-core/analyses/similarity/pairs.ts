@@ -27,6 +27,8 @@ export type Score = number | readonly [number, number];
 export interface PairMeasure<L> extends PairLook {
   /** Samples that it needs. */
   leastSamples: number;
+  /** Values that mean nothing, and so are null, where all samples of a layer are one. */
+  varying?: readonly string[];
   /** Bytes of a prepared layer. */
   bytes(rows: CheckedRows): number;
   /** Bytes of its copy for a draw; as many where absent. */
@@ -87,7 +89,8 @@ export async function comparePairs<L>(
     for (let at = from; at < to; at++) {
       const rows = checked[list][at]!;
       const step = work.part(`Reading ${rows.label}`);
-      prepared.push({ at, layer: await measure.prepare(rows, pair[list][at]!, step) });
+      const layer = await measure.prepare(rows, pair[list][at]!, step);
+      prepared.push({ at, layer, constant: rows.constantColumns === rows.d });
       await work.finish();
     }
     return prepared;
@@ -127,6 +130,8 @@ const pairsOf = (rows: Range, columns: Range, self: boolean) =>
 interface Prepared<L> {
   at: number;
   layer: L;
+  /** Whether all its samples are one. */
+  constant: boolean;
 }
 
 interface Draws {
@@ -155,19 +160,23 @@ async function compareBlock<L>(
   );
   for (const [a, b] of pairs) {
     const step = work.part('Comparing layers');
-    const values = await measure.compare(a.layer, b.layer, step);
-    const [forward, backward] = bothWays(values);
+    const values = bothWays(await measure.compare(a.layer, b.layer, step));
+    const [forward, backward] =
+      a.constant || b.constant ? values.map((found) => without(found, measure.varying)) : values;
     cells.values[a.at]![b.at] = finite(forward);
     if (self) cells.values[b.at]![a.at] = finite(backward);
     await work.finish();
   }
   const keep = async (into: Float64Array[][], draw: number, a: Prepared<L>, b: Prepared<L>) => {
     const step = work.part('Resampling');
-    const scores = measure.score
-      ? await measure.score(a.layer, b.layer, step)
-      : bothWays(await measure.compare(a.layer, b.layer, step)).map(
-          (values) => values[measure.key],
-        );
+    const meaningless = (a.constant || b.constant) && measure.varying?.includes(measure.key);
+    const scores = meaningless
+      ? NaN
+      : measure.score
+        ? await measure.score(a.layer, b.layer, step)
+        : bothWays(await measure.compare(a.layer, b.layer, step)).map(
+            (values) => values[measure.key],
+          );
     const [forward, backward] = (Array.isArray(scores) ? scores : [scores, scores]) as number[];
     into[a.at]![b.at]![draw] = forward!;
     if (self) into[b.at]![a.at]![draw] = backward!;
@@ -177,7 +186,7 @@ async function compareBlock<L>(
   for (let draw = 0; draw < draws.permutations; draw++) {
     const permutation = order.permutation(draws.n);
     for (const column of columns) {
-      const moved = { at: column.at, layer: measure.permute!(column.layer, permutation) };
+      const moved = { ...column, layer: measure.permute!(column.layer, permutation) };
       for (const [a, b] of pairs) if (b === column) await keep(cells.permuted!, draw, a, moved);
     }
   }
@@ -188,7 +197,7 @@ async function compareBlock<L>(
     const drawn = new Map<Prepared<L>, Prepared<L>>();
     for (const prepared of new Set([...rows, ...columns])) {
       const layer = await measure.resample!(prepared.layer, samples, () => work.pause());
-      drawn.set(prepared, { at: prepared.at, layer });
+      drawn.set(prepared, { ...prepared, layer });
     }
     for (const [a, b] of pairs) {
       await keep(cells.resampled!, draw, drawn.get(a)!, drawn.get(b)!);
@@ -198,6 +207,11 @@ async function compareBlock<L>(
 
 const bothWays = (values: Values | BothWays): BothWays =>
   Array.isArray(values) ? (values as unknown as BothWays) : [values as Values, values as Values];
+
+const without = (values: Values, keys: readonly string[] = []): Values => ({
+  ...values,
+  ...Object.fromEntries(keys.map((key) => [key, NaN])),
+});
 
 function drawSamples(n: number, kind: 'replaced' | 'halves', random: Random): Int32Array {
   if (kind === 'halves')

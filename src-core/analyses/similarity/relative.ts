@@ -125,6 +125,7 @@ export function relativeMeasure(
     name: 'cosine of relative representations',
     range: [-1, 1],
     leastSamples: least,
+    varying: ['cosine', 'jaccard', 'mrr'],
     bytes: ({ n, d }) => 8 * (2 * n * d + others.length * anchors.length),
     async prepare(rows, _, step) {
       const source = center ? rows.centred('float64') : rows.uncentred('float64');

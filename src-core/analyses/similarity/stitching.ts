@@ -118,7 +118,7 @@ export function stitchingMeasure(
     });
     const rank = s.length;
     const total = from.train.data.reduce((sum, value) => sum + value * value, 0);
-    const factor = total > 0 ? s.reduce((sum, value) => sum + value, 0) / total : NaN;
+    const factor = total > 0 ? s.reduce((sum, value) => sum + value, 0) / total : 0;
     // Z·U·Vᵀ, by rows of Uᵀ and of V.
     const turned = { n: rank, width: rows, data: transpose(u, rows, rank) };
     const inside = await rowProduct(engine, from.test, turned, (part) => step((2 + part) / 3));
