@@ -5,12 +5,13 @@ import type { AnalysisContext, AnalysisDefinition, Side } from '../definition.ts
 import { checkRows, layerValues } from '../layers.ts';
 import { requireMemory } from '../memory.ts';
 import { bootstrap, permutations, seed } from '../parameters.ts';
-import { intervalLevel, mean, nullSummary, percentileInterval, real } from '../statistics.ts';
+import { intervalLevel, nullSummary, real } from '../statistics.ts';
 import { groupsOf } from './hold-out.ts';
 import type { Outside, OutsideFile, OutsideScore, OutsideSettings } from './outside-kinds.ts';
 import { isSymmetric, outsideRdm } from './outside-rdm.ts';
 import { outsideResponses } from './outside-responses.ts';
 import { areTriplets, outsideTriplets } from './outside-triplets.ts';
+import { intervalAround } from './pair-report.ts';
 import type { Step } from './pairs.ts';
 import { comparisonKinds } from './rdm-compare.ts';
 import { leastStimuli, shrinkage } from './rdm-measure.ts';
@@ -165,7 +166,9 @@ function report(
   const whole = <T>(of: (score: OutsideScore) => T): T | T[] =>
     side.layered ? scores.map(of) : of(scores[0]!);
   const nulls = scores.map(({ value, permuted }) => nullSummary(permuted, real(value)));
-  const intervals = scores.map(({ value, resampled }) => intervalAround(value, resampled));
+  const intervals = scores.map(({ value, resampled }) =>
+    intervalAround(real(value), resampled, [-Infinity, 1]),
+  );
   const at = <T>(list: readonly T[]) => whole((score) => list[scores.indexOf(score)]!);
   const values = layerValues(
     side,
@@ -198,14 +201,6 @@ function report(
     estimator,
     preprocessing: key === 'encodingR2' ? 'columns centred' : 'as the dissimilarity says',
   };
-}
-
-/** Percentiles of the draws’ deviations from their mean, laid around the estimate. */
-function intervalAround(value: number, draws: Float64Array): { low: Real; high: Real } {
-  const finite = draws.filter(Number.isFinite);
-  if (finite.length === 0 || Number.isNaN(value)) return { low: null, high: null };
-  const shift = value - mean(finite);
-  return percentileInterval(finite.map((draw) => Math.min(1, draw + shift)));
 }
 
 function ceilings(noiseCeiling: Outside['noiseCeiling']): [name: string, value: Real][] {

@@ -198,7 +198,7 @@ function bestPair(
 }
 
 /** Percentiles of the draws' deviations from their mean, laid around the estimate. */
-function intervalAround(
+export function intervalAround(
   estimate: Real,
   draws: Float64Array,
   range: PairLook['range'] = [-Infinity, Infinity],

@@ -2,6 +2,7 @@ import type { Engine } from '../../engine/device-engine.ts';
 import { gram } from '../../engine/kernels.ts';
 import type { Floats, RowSource } from '../../tensor/matrix.ts';
 import { blocks, type Range } from '../blocks.ts';
+import { hold } from './held-rows.ts';
 
 /** Multiply-adds of one engine call, for ≤ 100 ms on a slow processor. */
 const callBudget = 4e8;
@@ -151,21 +152,8 @@ export async function dissimilarities(
 }
 
 /** The rows in memory where they are few enough. */
-async function held(rows: RowSource, step: Step): Promise<RowSource> {
-  const { n, d, dtype } = rows;
-  if (n * d > heldElements) return rows;
-  const data = dtype === 'float64' ? new Float64Array(n * d) : new Float32Array(n * d);
-  for (const [start, end] of blocks(n, Math.max(1, Math.floor(blockElements / d)))) {
-    data.set(await rows.rows(start, end), start * d);
-    await step(0);
-  }
-  return {
-    n,
-    d,
-    dtype,
-    rows: (start, end) => Promise.resolve(data.subarray(start * d, end * d)),
-  };
-}
+const held = (rows: RowSource, step: Step): Promise<RowSource> | RowSource =>
+  rows.n * rows.d > heldElements ? rows : hold(rows, () => step(0));
 
 async function gramTile(
   engine: Engine,
