@@ -1,9 +1,13 @@
-"""Two nearest neighbours with the Python peers, see geometry.ts."""
+"""Dimension, and precision and recall, with the Python peers, see geometry.ts."""
+
+import contextlib
+import sys
 
 import numpy as np
 import skdim
 from dadapy import Data
 from harness import serve
+from prdc import compute_prdc
 from sklearn.neighbors import NearestNeighbors
 
 
@@ -43,6 +47,13 @@ def fit(ratios, discard=0.1):
     logs = logs[: int(n * (1 - discard))]
     y = -np.log(1 - np.arange(1, len(logs) + 1) / n)
     return logs @ y / (logs @ logs)
+
+
+def prdc(sides, k):
+    # It prints what it is given.
+    with contextlib.redirect_stdout(sys.stderr):
+        x, y = (np.load(path) for path in sides)
+        return compute_prdc(real_features=x, fake_features=y, nearest_k=k)["precision"]
 
 
 serve(globals())
