@@ -26,7 +26,10 @@ describe('values', () => {
     expect(all).toBeCloseTo(values['similarity'] as number, 12);
   });
 
-  test('lower above upper is refused', async () => {
+  test('lower above upper is refused, unless it has no part', async () => {
+    expect(await similarity({ geodesic: true, lower: 0.9, upper: 0.6 })).toBe(
+      await similarity({ geodesic: true, lower: 0.2, upper: 0.6 }),
+    );
     await expect(similarity({ lower: 0.9, upper: 0.1 })).rejects.toThrow(
       /lower=0.9, upper=0.1: the lower quantile is above/,
     );

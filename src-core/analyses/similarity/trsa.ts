@@ -82,7 +82,7 @@ ${resamplingText} The transformation is that of all samples.`,
   async run(sides, settings, context) {
     const { rdm, compare, shrinkage, permutations, bootstrap, seed } = settings;
     const { lower, upper, scale, geodesic } = settings;
-    if (lower > upper) {
+    if (lower > upper && !geodesic) {
       throw new UserError(
         'usage',
         `trsa: lower=${lower}, upper=${upper}`,
