@@ -73,8 +73,10 @@ function reduceRows(
     let turns = 2 * rows;
     while (free.length > 0 && turns-- > 0) {
       const row = free.pop()!;
-      let [first, second] = [Infinity, Infinity];
-      let [column, other] = [-1, -1];
+      let first = Infinity;
+      let second = Infinity;
+      let column = -1;
+      let other = -1;
       for (let j = 0; j < columns; j++) {
         const reduced = cost[row * columns + j]! - v[j]!;
         if (reduced >= second) continue;

@@ -217,7 +217,8 @@ function deflate(
         z[pending] = 0;
         if (kinds[next] !== kinds[pending]) kinds[next] = kinds[pending] = Kind.both;
         for (let a = pending * n, b = next * n, end = b + n; b < end; a++, b++) {
-          const [x, y] = [rows[a]!, rows[b]!];
+          const x = rows[a]!;
+          const y = rows[b]!;
           rows[a] = c * x + s * y;
           rows[b] = c * y - s * x;
         }

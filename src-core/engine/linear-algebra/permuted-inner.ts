@@ -14,7 +14,8 @@ export function permutedInner(
     const row = i * n;
     const other = order[i]! * n;
     // Two sums, so that an addition need not wait for the one before.
-    let [even, odd] = [0, 0];
+    let even = 0;
+    let odd = 0;
     let j = 0;
     for (; j + 1 < i; j += 2) {
       even += k[row + j]! * l[other + order[j]!]!;

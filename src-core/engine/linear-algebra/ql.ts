@@ -40,7 +40,9 @@ export async function tridiagonalValues(
       const root = Math.sqrt(squares[l]!);
       const half = (d[l + 1]! - d[l]!) / (2 * root);
       const shift = d[l]! - root / (half + (half < 0 ? -1 : 1) * Math.sqrt(half * half + 1));
-      let [c, s, gamma] = [1, 0, d[m]! - shift];
+      let c = 1;
+      let s = 0;
+      let gamma = d[m]! - shift;
       let p = gamma * gamma;
       for (let i = m - 1; i >= l; i--) {
         const square = squares[i]!;
@@ -95,7 +97,9 @@ export function tridiagonalPairs(
       let r = Math.hypot(g, 1);
       // Wilkinson's shift.
       g = d[m]! - d[l]! + e[l]! / (g + (g < 0 ? -r : r));
-      let [s, c, p] = [1, 1, 0];
+      let s = 1;
+      let c = 1;
+      let p = 0;
       let i = m - 1;
       for (; i >= l; i--) {
         const f = s * e[i]!;

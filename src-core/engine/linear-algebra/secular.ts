@@ -57,7 +57,10 @@ export function solveSecular(
     }
     const pole = d[base]!;
     for (let iteration = 0; iteration < 100; iteration++) {
-      let [psi, psiSlope, phi, phiSlope] = [0, 0, 0, 0];
+      let psi = 0;
+      let psiSlope = 0;
+      let phi = 0;
+      let phiSlope = 0;
       for (let i = 0; i <= j; i++) {
         const inverse = 1 / (d[i]! - pole - tau);
         const term = squares[i]! * inverse;

@@ -61,6 +61,22 @@ test('small ones beside large ones are not squared away', async () => {
   });
 });
 
+test('a spectrum that falls by 0.8 a step, down to 1e-14 of the largest', async () => {
+  const n = 150;
+  const reflection = (seed: number) => {
+    const v = Float64Array.from({ length: n }, (_, i) => Math.sin(i + seed));
+    const norm = v.reduce((sum, value) => sum + value * value, 0);
+    const h = multiply(v, v, n, 1, n).map((value) => (-2 * value) / norm);
+    for (let i = 0; i < n; i++) h[i * n + i]! += 1;
+    return h;
+  };
+  const spectrum = Float64Array.from({ length: n }, (_, k) => 0.8 ** k);
+  const scaled = multiply(diagonalOf(spectrum), reflection(2), n, n, n);
+  const a = multiply(reflection(1), scaled, n, n, n);
+  expect(largestDifference(await valuesOf(a, n, n), spectrum)).toBeLessThan(4e-15);
+  expect(Math.abs((await nuclearNorm(a, n, n)) - (1 - 0.8 ** n) / 0.2)).toBeLessThan(1e-13);
+});
+
 test('the Hilbert matrix of size 12: from 1.8 down to 1e-16', async () => {
   const n = 12;
   const hilbert = Float64Array.from(
