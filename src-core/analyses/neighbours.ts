@@ -85,9 +85,10 @@ export async function nearestByCosine(
   for (let row = 0; row < data.length; row += d) {
     const values = data.subarray(row, row + d);
     let squares = 0;
-    for (const value of values) squares += value * value;
+    for (let j = 0; j < d; j++) squares += values[j]! * values[j]!;
     if (squares === 0) zeroRows++;
-    else for (let j = 0; j < d; j++) values[j]! /= Math.sqrt(squares);
+    const length = squares === 0 ? 1 : Math.sqrt(squares);
+    for (let j = 0; j < d; j++) values[j]! /= length;
   }
   const found = await nearestByDistance(engine, data, d, dtype, k, step);
   return { ...found, zeroRows };
@@ -105,8 +106,11 @@ export async function nearestByDistance(
   const n = data.length / d;
   const mean = new Float64Array(d);
   for (let at = 0; at < data.length;) for (let j = 0; j < d; j++) mean[j]! += data[at++]! / n;
-  const shifted = data.map((value, at) => value - mean[at % d]!);
-  const centred = dtype === 'float32' ? Float32Array.from(shifted) : shifted;
+  const shifted = new Float64Array(data.length);
+  for (let at = 0; at < data.length;) {
+    for (let j = 0; j < d; j++, at++) shifted[at] = data[at]! - mean[j]!;
+  }
+  const centred = dtype === 'float32' ? new Float32Array(shifted) : shifted;
   return euclidean(engine, { original: data, centred, wide: () => shifted, d }, k, step);
 }
 
@@ -172,8 +176,8 @@ export async function nearestByProduct(
     data: extended((row) => Math.sqrt(largest - norms[row]!)),
   };
   const narrow = () => ({
-    queries: Float32Array.from(wide.queries),
-    data: Float32Array.from(wide.data),
+    queries: new Float32Array(wide.queries),
+    data: new Float32Array(wide.data),
   });
   const device = dtype === 'float32' ? narrow() : wide;
   const product = (i: number, j: number) => {
