@@ -154,6 +154,8 @@ async function orthonormalise(rows: Float64Array, rank: number, n: number): Prom
     const turned = new Float64Array(rank * n);
     await product(gram, known, rank, rank, (part, first) => turned.set(part, first * n));
     known.set(turned);
+    // The error is squared: nothing of it is left.
+    if (largest < 1e-8) break;
   }
   if (rank === n) return;
   // What Q makes of the unit vectors after the first `rank` is orthogonal to all of those known.
