@@ -75,35 +75,32 @@ class InnerProduct implements Comparison<Scaled> {
     if (this.#kind === 'whitened-cosine') return doublyCentred(found, n);
     if (!this.#ranked) return { n, values: this.#scale(found) };
     const order = await ascending(found, pause);
-    const { values, tied } = this.#scaledRanks(found, order);
+    const tied = this.#toScaledRanks(found, order);
     await pause();
-    return { n, values, order, tied };
+    return { n, values: found, order, tied };
   }
 
-  /** Mean ranks, centred and scaled, and which values in their order equal the one before. */
-  #scaledRanks(found: Float64Array, order: Int32Array) {
-    const count = found.length;
+  /** Mean ranks, centred and scaled, in place; which values in their order equal the one before. */
+  #toScaledRanks(values: Float64Array, order: Int32Array): Uint8Array {
+    const count = values.length;
     const tied = new Uint8Array(count);
-    const values = new Float64Array(count);
     const middle = (count + 1) / 2;
     let square = (count ** 3 - count) / 12;
     for (let from = 0; from < count;) {
-      const value = found[order[from]!]!;
-      values[order[from]!] = from + 1 - middle;
+      const value = values[order[from]!]!;
       let to = from + 1;
-      for (; to < count && found[order[to]!] === value; to++) tied[to] = 1;
-      const copies = to - from;
-      if (copies > 1) {
-        for (let at = from; at < to; at++) values[order[at]!] = (from + 1 + to) / 2 - middle;
-        square -= (copies ** 3 - copies) / 12;
-      }
+      for (; to < count && values[order[to]!] === value; to++) tied[to] = 1;
+      const rank = (from + 1 + to) / 2 - middle;
+      for (let at = from; at < to; at++) values[order[at]!] = rank;
+      square -= ((to - from) ** 3 - (to - from)) / 12;
       from = to;
     }
-    const constant = tied.length > 1 && !tied.includes(0, 1);
+    const constant = count > 1 && !tied.includes(0, 1);
     const scale =
       this.#kind === 'rho-a' ? Math.sqrt(12 / (count ** 3 - count)) : 1 / Math.sqrt(square);
-    for (let at = 0; at < count; at++) values[at]! *= constant ? NaN : scale;
-    return { values, tied };
+    const factor = constant ? NaN : scale;
+    for (let at = 0; at < count; at++) values[at]! *= factor;
+    return tied;
   }
 
   /** Centre where the comparison does, and scale; with weights, for weighted sums. */
