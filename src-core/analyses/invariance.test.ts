@@ -6,7 +6,7 @@ import {
   type Transformation,
 } from './definition.ts';
 import { Random } from './random.ts';
-import { analyses } from './registry.ts';
+import { analyses, parseParams } from './registry.ts';
 import { matrixOf, multiply, orthogonal, plain, run, type Rows } from './test-support.ts';
 
 const samples = 26;
@@ -14,6 +14,7 @@ const units = 5;
 /** Parameters that suit so few samples. */
 const params: Record<string, Record<string, unknown>> = {
   'intrinsic-dim': { discard: 0 },
+  'length-collapse': { bins: 2 },
 };
 
 /** Rows of three clusters that share directions of different strength. */
@@ -53,12 +54,16 @@ function change(kind: Transformation, d: number, seed: number): Change {
 }
 
 /** Inputs of the kind that an analysis takes, the first (of two sets both) changed. */
-function inputs({ arity, relation, input, labels }: AnalysisDefinition, seed: number, of: Change) {
+function inputs(definition: AnalysisDefinition, seed: number, of: Change) {
+  const { id, arity, relation, labels } = definition;
+  const settings = parseParams(definition, params[id] ?? {});
+  const input =
+    typeof definition.input === 'function' ? definition.input(settings) : definition.input;
   const classes = (n: number) => Array.from({ length: n }, (_, i) => 'abc'[i % 3]!);
   const side = (name: string, rows: Rows): Side => ({
     ...plain(name, rows),
     ...(labels ? { labels: classes(rows.length) } : {}),
-    ...(input === 'tokens' ? { sequences: Uint32Array.of(0, 12, rows.length) } : {}),
+    ...(input === 'tokens' ? { sequences: Uint32Array.of(0, 4, 8, 16, rows.length) } : {}),
   });
   const first = cloud(samples, units, seed);
   if (arity === 1) return [side('x', of(first))];

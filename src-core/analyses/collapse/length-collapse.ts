@@ -55,6 +55,7 @@ Layers of a model give a list of bins each. Samples of zeros are left out. For m
     'isotropic scaling',
     'permutation of the samples',
   ],
+  invariantTo: ['permutation', 'orthogonal', 'scaling'],
   misleads:
     'Long and short texts differ in more than length: compare texts on the same topics, e.g. one text cut at several lengths. Means over more tokens vary less even where no token changes. An offset common to all samples raises every bin: look at how bins differ.',
   citation:

@@ -52,7 +52,9 @@ function map(
   const samples = Array.from({ length: Math.ceil(n / stride) }, (_, at) => at * stride);
   const axis = (c: number) => {
     if (!explained) return { name: `${c + 1}` };
-    return { name: `component ${c + 1} (${(100 * explained[c]!).toFixed(1)} %)` };
+    const share = explained[c]!;
+    const shown = Number.isNaN(share) ? '' : ` (${(100 * share).toFixed(1)} %)`;
+    return { name: `component ${c + 1}${shown}` };
   };
   return {
     kind: 'scatter',

@@ -185,5 +185,6 @@ describe('views', () => {
 test('constant samples have no components to speak of', async () => {
   const outcome = await outcomeOf(matrixOf(6, 3, () => 2));
   expect(outcome.values['explained']).toEqual([null, null]);
+  expect(outcome.views[0]).toMatchObject({ kind: 'scatter', x: { name: 'component 1' } });
   expect(outcome.warnings.join()).toMatch(/every unit is constant/);
 });
