@@ -12,7 +12,7 @@ const theta = 0.5;
 const startSpread = 1e-4;
 const perplexityTolerance = 1e-5;
 /** Points between two reports. */
-const pointsAStep = 1000;
+const pointsAStep = 500;
 
 /** Neighbours that matter at a perplexity. */
 export const tsneNeighbours = (perplexity: number, n: number) =>
@@ -37,7 +37,10 @@ export async function tsne(
 ): Promise<Float64Array> {
   const { n } = neighbours;
   const dims = start.length / n;
-  const affinities = symmetric(neighbours, conditional(neighbours, perplexity));
+  const affinities = symmetric(
+    neighbours,
+    await conditional(neighbours, perplexity, () => step(0)),
+  );
   const spread = deviation(start.filter((_, at) => at % dims === 0));
   const y = start.map((value) => (spread > 0 ? (value / spread) * startSpread : 0));
   const velocity = new Float64Array(y.length);
@@ -62,7 +65,11 @@ export async function tsne(
 }
 
 /** p(j | i) over each sample's neighbours, of the entropy that the perplexity asks for; n × k. */
-function conditional({ n, k, distances }: Neighbours, perplexity: number): Float64Array {
+async function conditional(
+  { n, k, distances }: Neighbours,
+  perplexity: number,
+  step: () => Promise<void>,
+): Promise<Float64Array> {
   const target = Math.log(Math.min(perplexity, k));
   const shares = new Float64Array(n * k);
   for (let i = 0; i < n; i++) {
@@ -85,26 +92,40 @@ function conditional({ n, k, distances }: Neighbours, perplexity: number): Float
       else high = precision;
       precision = high === Infinity ? precision * 2 : (low + high) / 2;
     }
+    if (i % pointsAStep === pointsAStep - 1) await step();
   }
   return shares;
 }
 
 function symmetric({ n, k, indices }: Neighbours, shares: Float64Array): Affinities {
+  // A pair is listed by its first sample that has the other, and stands in both their rows.
+  const [first, second] = [new Int32Array(n * k), new Int32Array(n * k)];
+  const shared = new Float64Array(n * k);
+  let pairs = 0;
   const counts = new Int32Array(n + 1);
-  for (let i = 0; i < n; i++) counts[i + 1]! += k;
-  for (const j of indices) counts[j + 1]! += 1;
+  for (let i = 0; i < n; i++) {
+    for (let at = i * k; at < (i + 1) * k; at++) {
+      const j = indices[at]!;
+      const back = indices.subarray(j * k, (j + 1) * k).indexOf(i);
+      if (back >= 0 && j < i) continue;
+      [first[pairs], second[pairs]] = [i, j];
+      shared[pairs++] = (shares[at]! + (back < 0 ? 0 : shares[j * k + back]!)) / (2 * n);
+      counts[i + 1]! += 1;
+      counts[j + 1]! += 1;
+    }
+  }
   for (let i = 0; i < n; i++) counts[i + 1]! += counts[i]!;
-  // A pair that is mutual stands twice in a row; its forces add up.
-  const columns = new Int32Array(2 * n * k);
-  const values = new Float64Array(2 * n * k);
+  const columns = new Int32Array(2 * pairs);
+  const values = new Float64Array(2 * pairs);
   const next = counts.slice(0, n);
-  for (let at = 0; at < n * k; at++) {
-    const [i, j] = [Math.floor(at / k), indices[at]!];
-    const value = shares[at]! / (2 * n);
-    columns[next[i]!] = j;
-    values[next[i]!++] = value;
-    columns[next[j]!] = i;
-    values[next[j]!++] = value;
+  const put = (row: number, column: number, value: number) => {
+    columns[next[row]!] = column;
+    values[next[row]!++] = value;
+  };
+  for (let pair = 0; pair < pairs; pair++) {
+    const [i, j] = [first[pair]!, second[pair]!];
+    put(i, j, shared[pair]!);
+    put(j, i, shared[pair]!);
   }
   return { starts: counts, columns, values };
 }
@@ -135,6 +156,7 @@ async function gradientAt(
         gradient[i * dims + c]! += pull * (y[i * dims + c]! - y[j * dims + c]!);
       }
     }
+    if (i % pointsAStep === pointsAStep - 1) await step();
   }
   for (let at = 0; at < gradient.length; at++) {
     gradient[at] = 4 * (gradient[at]! - away[at]! / total);

@@ -141,7 +141,7 @@ async function project(
     context.warn(`${label}: a perplexity of ${perplexity} is much for ${n} samples`);
   }
   // Lists of neighbours, their symmetric graph, and what each edge keeps.
-  const bytesAnEdge = method === 'umap' ? 150 : 60;
+  const bytesAnEdge = method === 'umap' ? 150 : 70;
   requireMemory(
     context,
     n * k * bytesAnEdge + 16 * n * d,
