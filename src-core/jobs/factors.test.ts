@@ -2,7 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { cpuEngine } from '../analyses/test-support.ts';
 import { openFactors } from './factors.ts';
+import { openInput } from './inputs.ts';
 
 let folder: string;
 beforeAll(async () => (folder = await mkdtemp(join(tmpdir(), 'factors-'))));
@@ -36,4 +38,28 @@ test('columns of a matrix, and a plain list', async () => {
 
 test('a value that is missing is named', async () => {
   await expect(write('gap.csv', 'a,b\n1,\n')).rejects.toThrow(/has no value for b/);
+});
+
+test('a side has them where the analysis takes features', async () => {
+  await writeFile(join(folder, 'x.json'), '[[1, 2], [3, 4], [5, 6]]');
+  const open = async (labels: string) =>
+    openInput('x.json', {
+      cwd: folder,
+      options: {},
+      input: 'samples',
+      labels,
+      factors: true,
+      engine: await cpuEngine(),
+      warn: () => undefined,
+      step: () => Promise.resolve(),
+    });
+  await writeFile(join(folder, 'three.csv'), 'a,b\n1,x\n2,y\n3,z\n');
+  const { side, close } = await open('three.csv');
+  expect([...side.factors!]).toEqual([
+    ['a', ['1', '2', '3']],
+    ['b', ['x', 'y', 'z']],
+  ]);
+  await close();
+  await writeFile(join(folder, 'two.csv'), 'a,b\n1,x\n2,y\n');
+  await expect(open('two.csv')).rejects.toThrow(/two.csv: has 2 labels for 3 samples/);
 });
