@@ -54,12 +54,12 @@ test('a side has them where the analysis takes features', async () => {
       step: () => Promise.resolve(),
     });
   await writeFile(join(folder, 'three.csv'), 'a,b\n1,x\n2,y\n3,z\n');
-  const { side, close } = await open('three.csv');
-  expect([...side.factors!]).toEqual([
+  const opened = await open('three.csv');
+  expect([...opened.side.factors!]).toEqual([
     ['a', ['1', '2', '3']],
     ['b', ['x', 'y', 'z']],
   ]);
-  await close();
+  await opened.close();
   await writeFile(join(folder, 'two.csv'), 'a,b\n1,x\n2,y\n');
   await expect(open('two.csv')).rejects.toThrow(/two.csv: has 2 labels for 3 samples/);
 });
