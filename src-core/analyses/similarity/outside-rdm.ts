@@ -92,12 +92,13 @@ export async function outsideRdm(
             references.map((reference) => comparison.permute(reference, order)),
           );
         }),
-        resampled: await drawsOf(draws.bootstrap, draws.seed + 2 ** 32, step, (random) => {
+        resampled: await drawsOf(draws.bootstrap, draws.seed + 2 ** 32, step, async (random) => {
           const counts = random.multiplicities(n);
-          return similarity(
-            comparison.resample(own, counts),
-            references.map((reference) => comparison.resample(reference, counts)),
-          );
+          const resampled: unknown[] = [];
+          for (const reference of references) {
+            resampled.push(await comparison.resample(reference, counts, pause));
+          }
+          return similarity(await comparison.resample(own, counts, pause), resampled);
         }),
         views: pictures,
       };

@@ -24,7 +24,7 @@ export interface Comparison<V> {
   /** Stimulus i becomes the one that was `order[i]`. */
   permute(v: V, order: Int32Array): V;
   /** Over stimuli drawn `counts` times each; pairs of copies of one stimulus are left out. */
-  resample(v: V, counts: Float64Array): V;
+  resample(v: V, counts: Float64Array, pause: Pause): Promise<V> | V;
   /** What best predicts several: their mean in the comparison's own units (as dissimilarities). */
   pool(all: readonly V[], n: number): Float64Array;
   /** Bytes kept of n stimuli, with what permuting needs. */
@@ -75,6 +75,7 @@ class InnerProduct implements Comparison<Scaled> {
     if (this.#kind === 'whitened-cosine') return doublyCentred(found, n);
     if (!this.#ranked) return { n, values: this.#scale(found) };
     const order = await ascending(found, pause);
+    await pause();
     const tied = this.#toScaledRanks(found, order);
     await pause();
     return { n, values: found, order, tied };
@@ -148,11 +149,15 @@ class InnerProduct implements Comparison<Scaled> {
     return { ...v, moved: order };
   }
 
-  resample(v: Scaled, counts: Float64Array): Scaled {
+  async resample(v: Scaled, counts: Float64Array, pause: Pause): Promise<Scaled> {
     if (v.diagonal) return recentred(v, v.diagonal, counts);
     const weights = pairWeights(counts);
+    await pause();
     const values = v.order ? weightedRanks(v.order, v.tied!, weights) : v.values.slice();
-    return { n: v.n, values: this.#scale(values, weights) };
+    await pause();
+    this.#scale(values, weights);
+    await pause();
+    return { n: v.n, values };
   }
 
   pool(all: readonly Scaled[], n: number): Float64Array {

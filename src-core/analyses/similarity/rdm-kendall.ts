@@ -51,6 +51,7 @@ async function ranked(
   pause: Pause,
 ): Promise<{ ranks: Int32Array; levels: number }> {
   const order = await ascending(found, pause);
+  await pause();
   const ranks = new Int32Array(found.length);
   let level = 0;
   for (let at = 0; at < order.length; at++) {
@@ -112,10 +113,13 @@ async function tau(
 ): Promise<number> {
   const { weights } = a;
   const byB = stably(undefined, b.ranks, b.levels);
+  await pause();
   const tiedB = pairsWithin(byB, (p, q) => b.ranks[p] === b.ranks[q], weights);
   await pause();
   const order = stably(byB, a.ranks, a.levels);
+  await pause();
   const tiedA = pairsWithin(order, (p, q) => a.ranks[p] === a.ranks[q], weights);
+  await pause();
   const tiedBoth = pairsWithin(
     order,
     (p, q) => a.ranks[p] === a.ranks[q] && b.ranks[p] === b.ranks[q],
@@ -125,6 +129,7 @@ async function tau(
   const sequence = new Int32Array(order.length);
   for (let at = 0; at < order.length; at++) sequence[at] = b.ranks[order[at]!]!;
   const ordered = weights && Float64Array.from(order, (at) => weights[at]!);
+  await pause();
   const discordant = await inversions(sequence, ordered, pause);
   const drawn = weights ? weights.reduce((sum, weight) => sum + weight, 0) : order.length;
   const pairs = (drawn * (drawn - 1)) / 2;

@@ -134,10 +134,12 @@ export function rdmMeasure(
       ...b,
       compared: b.compared && comparison.permute(b.compared, order),
     }),
-    resample: (a, samples) => {
+    async resample(a, samples, step) {
       const counts = new Float64Array(samples.length);
       for (const sample of samples) counts[sample]! += 1;
-      return { ...a, compared: a.compared && comparison.resample(a.compared, counts) };
+      const { compared } = a;
+      if (compared === undefined) return a;
+      return { ...a, compared: await comparison.resample(compared, counts, () => step(0)) };
     },
     views: (values, a, b, labels) => [
       ...(ceilings ? [ceilingTable(values)] : []),

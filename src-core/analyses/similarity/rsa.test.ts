@@ -224,6 +224,7 @@ describe('null and interval', () => {
         comparison.resample(
           await comparison.prepare(list, counts.length, pause),
           Float64Array.from(counts),
+          pause,
         ),
       ),
     );
@@ -280,7 +281,7 @@ describe('null and interval', () => {
           used.slice(i + 1).map((b) => sum(a.map((v, j) => (v - b[j]!) ** 2))),
         );
         const whole = await comparison.prepare(Float64Array.from(list), counts.length, pause);
-        return comparison.resample(whole, Float64Array.from(counts));
+        return comparison.resample(whole, Float64Array.from(counts), pause);
       }),
     );
     const copies = (rows: number[][]) =>
