@@ -33,12 +33,16 @@ function inputsOf(definition: AnalysisDefinition): string {
     tokens:
       'Rows are tokens: models are captured without pooling; a matrix is one sequence of tokens × units, and an array several: sequences × tokens × units, unless the definition says otherwise.',
     attention: 'Attention maps, heads × tokens × tokens.',
-    weights: 'Models only: their weights are read, and nothing is captured.',
+    weights: 'Weights are read; models run on the probe where the definition says so.',
   };
   const kind =
     typeof input === 'function' ? 'What rows are depends on the parameters.' : kinds[input];
   return [
-    arity === 1 ? `One model or matrix. ${perLayer}` : sides[relation],
+    input === 'weights'
+      ? `${arity === 1 ? 'One model' : 'Two models'}.`
+      : arity === 1
+        ? `One model or matrix. ${perLayer}`
+        : sides[relation],
     ...(alone ? ['One matrix alone will do, without what compares two.'] : []),
     kind,
     ...(labels

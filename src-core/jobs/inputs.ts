@@ -91,6 +91,6 @@ function withLabels(
     'wrong-shape',
     file,
     `has ${labels.length} labels for ${samples} samples`,
-    'give one label for each sample, in their order',
+    `give one label for each sample, in their order${labels.length === samples + 1 ? ', without a heading' : ''}`,
   );
 }

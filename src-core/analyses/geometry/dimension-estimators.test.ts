@@ -234,6 +234,14 @@ describe('local', () => {
   });
 });
 
+// LDReg: larger neighbourhoods reach the faces of the cube.
+test('a cube of 10 at 1,500 points: 8.9 for 16 neighbours, 7.8 for 64', async () => {
+  const rows = cube(1500, 10, 3);
+  const of = (k: number) => dimension(rows, { estimator: 'mle', k, combine: 'geometric' });
+  near(await of(16), 8.9, 0.06);
+  near(await of(64), 7.8, 0.06);
+});
+
 // LDReg: many directions overall, one at each sample.
 test('ten lines in 20 dimensions', async () => {
   const directions = gaussianRows(10, 20, 6);
@@ -248,4 +256,5 @@ test('ten lines in 20 dimensions', async () => {
   expect(await dimension(rows, { estimator: 'lpca' })).toBeGreaterThan(7);
   const spectrum = await run('spectrum', [plain('x', rows)]);
   near(spectrum.values['effectiveRank'] as number, 7.5, 0.25);
+  near(spectrum.values['participationRatio'] as number, 6.6, 0.25);
 });

@@ -37,6 +37,7 @@ describe('closed forms', () => {
   test.each([
     [64, 256, 4.034],
     [128, 128, Math.log(128) - 1 / 2],
+    [256, 256, 5.045],
   ])('Gaussian tokens, %i of %i units, have log m − m/2M', async (n, d, value) => {
     expect(Math.abs((await entropyOf(gaussianRows(n, d, 5))) - value)).toBeLessThan(0.01);
   });

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { symmetricEigen } from '../../engine/linear-algebra/eigen.ts';
 import {
   gaussianRows,
+  matrixOf,
   model,
   multiply,
   orthogonal,
@@ -76,6 +78,46 @@ describe('Procrustes', () => {
         expect(moved[key]).toBeCloseTo(forward[key]!, 8);
       }
     }));
+
+  test('the cosine is the Bures similarity of Gram matrices: tr √(√K·L·√K)/√(tr K·tr L)', async () => {
+    const centred = (rows: Rows) => {
+      const mean = rows[0]!.map((_, j) =>
+        rows.reduce((sum, row) => sum + row[j]! / rows.length, 0),
+      );
+      return rows.map((row) => row.map((value, j) => value - mean[j]!));
+    };
+    const gram = (rows: Rows) =>
+      multiply(
+        rows,
+        rows[0]!.map((_, j) => rows.map((row) => row[j]!)),
+      );
+    const [k, l] = [gram(centred(x)), gram(centred(y))];
+    const n = k.length;
+    const eigen = (matrix: Rows) =>
+      symmetricEigen(Float64Array.from(matrix.flat()), n, { vectors: true });
+    const { values: variances, vectors } = await eigen(k);
+    const root = matrixOf(n, n, (i, j) =>
+      variances.reduce(
+        (sum, value, at) =>
+          sum + Math.sqrt(Math.max(0, value)) * vectors[at * n + i]! * vectors[at * n + j]!,
+        0,
+      ),
+    );
+    const { values: inner } = await eigen(multiply(multiply(root, l), root));
+    const fidelity = inner.reduce((sum, value) => sum + Math.sqrt(Math.max(0, value)), 0);
+    const trace = (matrix: Rows) => matrix.reduce((sum, row, i) => sum + row[i]!, 0);
+    const expected = fidelity / Math.sqrt(trace(k) * trace(l));
+    // Square roots of what rounding leaves of zero eigenvalues.
+    expect(Math.cos((await values(x, y))['angular']!)).toBeCloseTo(expected, 6);
+  });
+
+  test('a side filled up with zeros changes nothing', async () => {
+    const padded = x.map((row) => [...row, 0, 0, 0]);
+    const [before, after] = [await values(x, y), await values(padded, y)];
+    for (const key of ['angular', 'distance', 'normalized']) {
+      expect(after[key]).toBeCloseTo(before[key]!, 10);
+    }
+  });
 
   test('but an invertible linear map is no rotation', async () => {
     const stretched = x.map((row) => row.map((value, j) => (j === 0 ? 9 * value : value)));
