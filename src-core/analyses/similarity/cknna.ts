@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { warnCopies } from '../copies.ts';
 import type { AnalysisContext, AnalysisDefinition } from '../definition.ts';
 import { requireMemory } from '../memory.ts';
 import { nearestByProduct } from '../neighbours.ts';
@@ -82,6 +83,7 @@ function measure(k: number, context: AnalysisContext): PairMeasure<Neighbourhood
         'use fewer samples',
       );
       const data = (await rows.uncentred('float64').rows(0, rows.n)) as Float64Array;
+      await warnCopies(rows.label, data, rows.d, context, () => step(0));
       const { dtype } = rows.uncentred();
       const found = await nearestByProduct(context.engine, data, rows.d, dtype, k, step);
       const layer = { ...found, mutual: mutualOf(found.indices, rows.n, k), own: 0 };

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { distances } from '../../engine/kernels.ts';
 import type { View } from '../../results/schema.ts';
 import { blocks } from '../blocks.ts';
+import { warnCopies } from '../copies.ts';
 import type { AnalysisContext, AnalysisDefinition } from '../definition.ts';
 import { bootstrap, seed } from '../parameters.ts';
 import { mean } from '../statistics.ts';
@@ -80,6 +81,7 @@ function measure(context: AnalysisContext): PairMeasure<Distances> {
     async prepare(rows, _, step) {
       const { n, d } = rows;
       const data = (await rows.centred('float64').rows(0, n)) as Float64Array;
+      await warnCopies(rows.label, data, rows.d, context, () => step(0));
       const squares = new Float64Array(n * n);
       const size = Math.max(16, Math.min(2048, Math.floor(Math.sqrt(callBudget / d))));
       for (const [start, end] of blocks(n, size)) {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { UserError } from '../../errors.ts';
 import { blocks } from '../blocks.ts';
+import { warnCopies } from '../copies.ts';
 import type { AnalysisContext, AnalysisDefinition } from '../definition.ts';
 import type { CheckedRows } from '../layers.ts';
 import { requireMemory } from '../memory.ts';
@@ -112,6 +113,7 @@ function measure(
       const depth = depthOf(rows.n);
       const { dtype } = rows.uncentred();
       const data = (await rows.uncentred('float64').rows(0, rows.n)) as Float64Array;
+      await warnCopies(rows.label, data, rows.d, context, () => step(0));
       if (clip > 0) await clamp(data, rows.d, clip, () => step(0));
       const known = ({ n, indices, distance }: Neighbours): Neighbourhoods => ({
         n,
