@@ -75,6 +75,7 @@ export async function checkRows(
   const first = await rows.rows(0, 1);
   const bound = largest[rows.dtype];
   let bad = 0;
+  let peak = 0;
   const varies = new Uint8Array(d);
   for (const [start, end] of blocks(n, Math.max(1, Math.floor(blockElements / d)))) {
     const block = await rows.rows(start, end);
@@ -83,7 +84,9 @@ export async function checkRows(
         const value = block[at + j]!;
         mean[j]! += value;
         if (value !== first[j]) varies[j] = 1;
-        if (!(Math.abs(value) <= bound)) bad++;
+        const size = Math.abs(value);
+        if (!(size <= bound)) bad++;
+        if (size > peak) peak = size;
       }
     }
     if (bad > 0) {
@@ -92,6 +95,9 @@ export async function checkRows(
       throw unusable(label, place, block[at]!, at % d);
     }
     await context.step(0, `Reading ${label}`);
+  }
+  if (peak > 0 && peak < 1 / bound) {
+    context.warn(`${label}: no value is above ${peak}, too small to be squared: scale all up`);
   }
   // A mean of copies may be off by a rounding; their own value leaves exact zeros.
   for (let j = 0; j < d; j++) mean[j] = varies[j] === 1 ? mean[j]! / n : first[j]!;

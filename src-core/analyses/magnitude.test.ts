@@ -29,3 +29,19 @@ describe.each(ofMatrices.map((definition) => [definition.id, definition] as cons
     });
   },
 );
+
+test.each([
+  ['float32', 1e-30, Float32Array],
+  ['float64', 1e-200, Float64Array],
+] as const)('numbers whose squares vanish in %s are told', async (_, size, type) => {
+  const tiny = rows.map((row) => row.map((value) => size * value));
+  const pair = [plain('tiny', tiny, type), plain('y', rows, type)];
+  for (const id of ['cka', 'procrustes', 'mutual-knn']) {
+    expect((await run(id, pair)).warnings.join()).toMatch(/^tiny: no value is above .*too small/);
+  }
+  for (const id of ['spectrum', 'intrinsic-dim']) {
+    expect((await run(id, pair.slice(0, 1))).warnings.join()).toMatch(/too small to be squared/);
+  }
+  const { warnings } = await run('cka', [plain('x', rows), plain('y', rows)]);
+  expect(warnings).toEqual([]);
+});
