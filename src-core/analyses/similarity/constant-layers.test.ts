@@ -37,3 +37,9 @@ test.each(['linear', 'ridge', 'orthogonal'])(
     expect(to.values).toMatchObject({ r2: null, top1: null, mrr: null });
   },
 );
+
+test('a representation that is all one predicts the mean of outside responses', async () => {
+  const { values, warnings } = await run('outside', [plain('flat', flat), plain('responses', x)]);
+  expect(Math.abs(values['encodingR2'] as number)).toBeLessThan(0.2);
+  expect(warnings).toEqual([expect.stringMatching(/^flat: every unit is constant/)]);
+});

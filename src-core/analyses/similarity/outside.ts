@@ -2,10 +2,11 @@ import { z } from 'zod';
 import { UserError } from '../../errors.ts';
 import type { Real, View } from '../../results/schema.ts';
 import type { AnalysisContext, AnalysisDefinition, Side } from '../definition.ts';
-import { checkRows, layerValues } from '../layers.ts';
+import { checkRows, layerValues, type CheckedRows } from '../layers.ts';
 import { requireMemory } from '../memory.ts';
 import { bootstrap, permutations, seed } from '../parameters.ts';
 import { intervalLevel, nullSummary, real } from '../statistics.ts';
+import { warnConstantUnits } from '../warnings.ts';
 import { groupsOf } from './hold-out.ts';
 import type { Outside, OutsideFile, OutsideScore, OutsideSettings } from './outside-kinds.ts';
 import { isSymmetric, outsideRdm } from './outside-rdm.ts';
@@ -99,17 +100,20 @@ Interval: samples (of triplets: the triplets) are drawn with replacement; pairs 
         ? [40 * n * widest, `${n} samples of ${widest} units`]
         : [32 * pairCount(n), `dissimilarities of ${n} samples`];
     requireMemory(context, bytes, what, 'use fewer samples');
+    const checked: CheckedRows[] = [];
     const scores: OutsideScore[] = [];
     for (const [at, layer] of side.layers.entries()) {
       const step: Step = (part) =>
         context.step((at + Math.min(1, part)) / side.layers.length, `Comparing ${layer.label}`);
       const rows = await checkRows(layer, { ...context, step: () => step(0) }, leastStimuli);
+      checked.push(rows);
       const score = await reference.of(rows, layer, step);
       if (Number.isNaN(score.value)) {
         context.warn(`${layer.label}: all dissimilarities are equal, so its value is null`);
       }
       scores.push(score);
     }
+    warnConstantUnits(checked, context);
     return report(side, reference, scores, settings);
   },
 };
