@@ -42,6 +42,8 @@ test.each([
   for (const id of ['spectrum', 'intrinsic-dim']) {
     expect((await run(id, pair.slice(0, 1))).warnings.join()).toMatch(/too small to be squared/);
   }
+  const classes = await run('neural-collapse', [{ ...pair[0]!, labels }]);
+  expect(classes.warnings.join()).toMatch(/^tiny: no value is above .*too small/);
   const { warnings } = await run('cka', [plain('x', rows), plain('y', rows)]);
   expect(warnings).toEqual([]);
 });

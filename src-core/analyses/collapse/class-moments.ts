@@ -100,9 +100,11 @@ export async function classMeans(
     }
     await step(end / rows.n);
   }
-  // It reads the rows again, and says where they are not finite or too large.
+  // It reads the rows again, and says where they are not finite, too large or too small.
   const bound = largest[rows.dtype];
-  if (!means.every((sum) => Math.abs(sum) <= bound)) await checkRows(rows, context, 1);
+  const usable = means.every((sum) => Math.abs(sum) <= bound);
+  const vanishing = means.every((sum) => Math.abs(sum) < 1 / bound);
+  if (!usable || vanishing) await checkRows(rows, context, 1);
   for (const [of, count] of classes.counts.entries()) {
     for (let j = of * d; j < (of + 1) * d; j++) means[j]! /= count;
   }
