@@ -50,7 +50,7 @@ async function chooseAnalysis(id: string): Promise<void> {
   await workbench.run('View: Focus First Editor Group');
   await workbench.run('Repscope: Analyze Model…');
   await workbench.pick(model);
-  await workbench.pickDescribed(id);
+  await workbench.pickDescribed('Analysis to run', id);
 }
 
 async function analyze(id: string): Promise<void> {

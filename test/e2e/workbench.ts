@@ -72,8 +72,13 @@ export class Workbench {
     await this.#rows.filter({ hasText: text }).first().click({ timeout: PATIENCE_MS });
   }
 
-  /** Choose the row of the open picker whose description is `text`. */
-  async pickDescribed(text: string): Promise<void> {
+  /**
+   * Choose the row whose description is `text` in the picker that asks `placeholder`. Only rows in
+   * sight are in the page, so the picker is filtered first.
+   */
+  async pickDescribed(placeholder: string, text: string): Promise<void> {
+    const box = this.#quickInput.locator(`.quick-input-box input[placeholder="${placeholder}"]`);
+    await box.fill(text, { timeout: PATIENCE_MS });
     const description = this.page.locator('.label-description', {
       hasText: new RegExp(`^${text}$`),
     });
