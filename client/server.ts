@@ -30,12 +30,11 @@ export interface ProgressReport {
 }
 
 export const documentSelector = [
-  'python',
-  'typescript',
-  'typescriptreact',
-  'javascript',
-  'javascriptreact',
-].map((language) => ({ scheme: 'file', language }));
+  ...['python', 'typescript', 'typescriptreact', 'javascript', 'javascriptreact'].map(
+    (language) => ({ scheme: 'file', language }),
+  ),
+  { scheme: 'file', pattern: '**/*.repscope.{yaml,yml}' },
+];
 
 /** Sources that may name a model, and the models themselves. */
 const watched = [

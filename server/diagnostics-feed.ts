@@ -1,5 +1,6 @@
 import type { Connection } from 'vscode-languageserver';
 import { diagnostics } from './features/diagnostics.ts';
+import { isRecipe, recipeDiagnostics } from './features/recipe.ts';
 import type { ModelCatalog } from './model-catalog.ts';
 import { findReferences } from './reference.ts';
 import type { SourceDocument } from './source-document.ts';
@@ -68,6 +69,10 @@ export class DiagnosticsFeed {
   async #publish(document: SourceDocument): Promise<void> {
     const { connection, models, folders, workspaceFolders, known } = this.#environment;
     const { uri, version } = document;
+    if (isRecipe(document)) {
+      await connection.sendDiagnostics({ uri, version, diagnostics: recipeDiagnostics(document) });
+      return;
+    }
     const references = await findReferences(document, workspaceFolders());
     const found = await diagnostics(references, {
       models,

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ErrorData } from '@repscope/core/errors.ts';
 import {
+  RunRecipe,
+  type RecipeAnswer,
   Analyze,
   Compare,
   commands,
@@ -228,6 +230,38 @@ describe('an analysis', () => {
     expect((await analyze()).run.analysis).toBe('cka');
     const next = await client.request<{ pid: number; busy: boolean }>(WorkerStatus.method);
     expect(next.pid).not.toBe(status.pid);
+  });
+});
+
+describe('a recipe', () => {
+  const recipe = async (text: string) => {
+    const path = join(folder, 'study.repscope.yaml');
+    await writeFile(path, text);
+    return client.request<RecipeAnswer>(RunRecipe.method, { path, workDoneToken: 'study' });
+  };
+
+  test('runs, stores each result, and goes on after one that fails', async () => {
+    await start();
+    const { all } = watch('study', () => false);
+    const { analyses } = await recipe(`device: cpu
+models: { digits: ${JSON.stringify(model)} }
+analyses:
+  - { name: bad, analysis: cka, inputs: [digits], layers: nothing }
+  - { name: shape, analysis: spectrum, inputs: digits }
+`);
+    expect(analyses).toMatchObject([
+      { name: 'bad', error: { code: 'unknown-layer' } },
+      { name: 'shape', answer: { run: { analysis: 'spectrum', uris: [model] } } },
+    ]);
+    expect(await client.request<unknown[]>(ListRuns.method)).toHaveLength(1);
+    expect(all.at(-1)).toEqual({ kind: 'end', message: '2 analyses' });
+  });
+
+  test('with a mistake is refused with its line', async () => {
+    await start();
+    const error = await failure(recipe('analyses:\n  - { analysis: ckaa, inputs: x.npy }\n'));
+    expect(error.data?.code).toBe('usage');
+    expect(error.message).toMatch(/study\.repscope\.yaml:2:17: there is no analysis 'ckaa'/);
   });
 });
 

@@ -3,15 +3,19 @@ import type { DeviceReport } from '@repscope/core/engine/engine.ts';
 import { Cancelled, UserError } from '@repscope/core/errors.ts';
 import type { AnalyzeJob, CaptureOptions, CompareJob } from '@repscope/core/jobs/messages.ts';
 import { JobRunner } from '@repscope/core/jobs/runner.ts';
+import { readRecipe } from '@repscope/core/recipe/read.ts';
+import { runRecipe } from '@repscope/core/recipe/run.ts';
 import type {
   AnalyzeParams,
   CompareParams,
+  RecipeAnswer,
   RunAnswer,
+  RunRecipeParams,
   Settings,
 } from '@repscope/core/protocol/language-server.ts';
 import type { CancellationToken, ProgressToken } from 'vscode-languageserver';
 import { modelName } from './model-catalog.ts';
-import type { ProgressReporter } from './progress.ts';
+import type { JobProgress, ProgressReporter } from './progress.ts';
 import type { Runs } from './runs.ts';
 
 interface Environment {
@@ -80,6 +84,38 @@ export class Jobs {
     await this.#runner?.runner.dispose();
   }
 
+  /**
+   * All analyses of a recipe; each is stored as soon as it is done.
+   * @throws UserError `usage` for a recipe with problems, `missing`, `untrusted`; Cancelled
+   */
+  async recipe(
+    { path, workDoneToken }: RunRecipeParams,
+    token: CancellationToken,
+    onStored: () => void,
+  ): Promise<RecipeAnswer> {
+    const plan = await readRecipe(path);
+    const done: RecipeAnswer['analyses'] = [];
+    await this.#tracked(modelName(path), workDoneToken, token, async (current, progress) => {
+      await runRecipe(plan, {
+        run: (job, onProgress) =>
+          this.#runnerFor(current).run(job, { signal: progress.signal, onProgress }),
+        options: this.#withDefaults({}, current),
+        onProgress: (report) => progress.report(report),
+        onOutcome: (outcome) => {
+          const { name } = outcome;
+          if ('error' in outcome) {
+            done.push({ name, error: outcome.error });
+            return;
+          }
+          done.push({ name, answer: this.#environment.runs.save(outcome.result) });
+          onStored();
+        },
+      });
+      return `${done.length} analyses`;
+    });
+    return { analyses: done };
+  }
+
   async #run(
     title: string,
     progressToken: ProgressToken | undefined,
@@ -89,7 +125,28 @@ export class Jobs {
       cwd: string,
     ) => AnalyzeJob | CompareJob,
   ): Promise<RunAnswer> {
-    const { runs, isTrusted, settings, cwd } = this.#environment;
+    const { runs, cwd } = this.#environment;
+    let answer: RunAnswer | undefined;
+    await this.#tracked(title, progressToken, token, async (current, progress) => {
+      const job = toJob((given) => this.#withDefaults(given, current), cwd());
+      const result = await this.#runnerFor(current).run(job, {
+        signal: progress.signal,
+        onProgress: (report) => progress.report(report),
+      });
+      answer = runs.save(result);
+      return answer.run.headline;
+    });
+    return answer!;
+  }
+
+  /** Work under a progress that can be cancelled; it answers the line that the progress ends with. */
+  async #tracked(
+    title: string,
+    progressToken: ProgressToken | undefined,
+    token: CancellationToken,
+    work: (settings: Settings, progress: JobProgress) => Promise<string>,
+  ): Promise<void> {
+    const { isTrusted, settings } = this.#environment;
     if (!isTrusted()) {
       throw new UserError(
         'untrusted',
@@ -102,14 +159,7 @@ export class Jobs {
     const progress = await this.#environment.progress.begin(title, progressToken, token);
     let outcome: string | undefined;
     try {
-      const job = toJob((given) => this.#withDefaults(given, current), cwd());
-      const result = await this.#runnerFor(current).run(job, {
-        signal: progress.signal,
-        onProgress: (report) => progress.report(report),
-      });
-      const answer = runs.save(result);
-      outcome = answer.run.headline;
-      return answer;
+      outcome = await work(current, progress);
     } catch (error) {
       outcome = error instanceof Cancelled ? 'cancelled' : 'failed';
       throw error;

@@ -9,6 +9,7 @@ import type {
   AnalyzeParams,
   CompareParams,
   DownloadParams,
+  RunRecipeParams,
 } from '@repscope/core/protocol/language-server.ts';
 import { usage } from './errors.ts';
 
@@ -110,6 +111,12 @@ export function parseCompare(sent: unknown, method: string): CompareParams {
   const pair = isStrings(inputs) && inputs.length === 2;
   check(pair, method, 'two inputs are needed', 'send a pair of model paths');
   return { ...shared(sent, method), inputs: [inputs[0]!, inputs[1]!] };
+}
+
+/** @throws UserError `usage` */
+export function parseRunRecipe(sent: unknown, method: string): RunRecipeParams {
+  check(isRecord(sent), method, 'no parameters', 'send { path }');
+  return { path: parseText(sent, 'path', method), ...progressToken(sent, method) };
 }
 
 /** @throws UserError `usage` */

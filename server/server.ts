@@ -36,7 +36,13 @@ import { ProgressReporter } from './progress.ts';
 import { findReferences, referenceAt, searchFolders } from './reference.ts';
 import { modelExtensions } from './references/language.ts';
 import { sourceExtensions } from './references/syntax.ts';
-import { parseAnalyze, parseCompare, parseDownload, parseText } from './requests.ts';
+import {
+  parseAnalyze,
+  parseCompare,
+  parseDownload,
+  parseRunRecipe,
+  parseText,
+} from './requests.ts';
 import { Runs } from './runs.ts';
 import { SettingsSource } from './settings.ts';
 import { pathOf, SourceDocument } from './source-document.ts';
@@ -248,6 +254,11 @@ class Session {
     });
     this.#answer(protocol.Analyze, (params, token) => this.#analyze(params, token));
     this.#answer(protocol.Compare, (params, token) => this.#compare(params, token));
+    this.#answer(protocol.RunRecipe, (params, token) =>
+      this.#jobs.recipe(parseRunRecipe(params, protocol.RunRecipe.method), token, () =>
+        this.#runsChanged(),
+      ),
+    );
     this.#answer(protocol.DownloadSize, (params, token) =>
       downloadSize(parseDownload(params, protocol.DownloadSize.method), token),
     );

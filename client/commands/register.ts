@@ -16,6 +16,7 @@ import { cancelAnalysis } from './cancel.ts';
 import { downloadModel } from './download.ts';
 import { inspectModel, revealModel } from './inspect.ts';
 import { newProbeSet } from './new-probe.ts';
+import { runRecipe } from './recipe.ts';
 import { deleteRun, exportReport, showRun } from './runs.ts';
 
 /** Where a command may come from: a lens or page (path), the explorer (URI), a tree (node). */
@@ -34,6 +35,10 @@ export function registerCommands(services: Services): vscode.Disposable {
     [protocolCommands.compareModels]: (model: ModelArgument, others?: unknown) => {
       requireTrust();
       return compareModels(services, modelPath(model), secondModel(model, others));
+    },
+    'repscope.runRecipe': (uri?: vscode.Uri) => {
+      requireTrust();
+      return runRecipe(services, uri);
     },
     [protocolCommands.downloadModel]: (id?: string) => downloadModel(services, id),
     [protocolCommands.showRun]: (run: RunArgument) => showRun(services, runId(run)),

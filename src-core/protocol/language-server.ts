@@ -1,4 +1,5 @@
 import type { DeviceReport } from '../engine/engine.ts';
+import type { ErrorData } from '../errors.ts';
 import type { Family, Relation } from '../analyses/definition.ts';
 import { defaultMemoryLimit, type CaptureOptions, type InputOptions } from '../jobs/messages.ts';
 import type { DownloadPlan } from '../models/hub/plan.ts';
@@ -104,6 +105,15 @@ export interface CompareParams extends CaptureOptions {
   params?: Record<string, unknown>;
   workDoneToken?: string | number;
 }
+export interface RunRecipeParams {
+  /** Absolute path of the `.repscope.yaml` file, as saved. */
+  path: string;
+  workDoneToken?: string | number;
+}
+export interface RecipeAnswer {
+  /** In the order of the recipe. */
+  analyses: ({ name: string } & ({ answer: RunAnswer } | { error: ErrorData }))[];
+}
 export interface DownloadSizeParams {
   /** Hub id. */
   id: string;
@@ -130,6 +140,11 @@ export const InspectModel = request<{ path: string }, ModelOutline>('repscope/in
 export const Analyze = request<AnalyzeParams, RunAnswer>('repscope/analyze');
 /** Client → server: compare two models layer by layer; cancellable; refused without trust. */
 export const Compare = request<CompareParams, RunAnswer>('repscope/compare');
+/**
+ * Client → server: run all analyses of a recipe file; cancellable; refused without trust. An analysis
+ * that fails does not stop the others.
+ */
+export const RunRecipe = request<RunRecipeParams, RecipeAnswer>('repscope/runRecipe');
 /** Client → server: what a download from the hub would fetch; fetches nothing. */
 export const DownloadSize = request<DownloadSizeParams, DownloadPlan>('repscope/downloadSize');
 /**

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { UserError } from '../../errors.ts';
-import { checkRecipe, recipeError, type Plan } from '../../recipe/check.ts';
+import type { Plan } from '../../recipe/check.ts';
+import { readRecipe } from '../../recipe/read.ts';
 import { runRecipe, type RecipeOutcome } from '../../recipe/run.ts';
 import { exportReport } from '../../results/export.ts';
 import type { Result, RunSummary } from '../../results/schema.ts';
@@ -38,7 +38,7 @@ export const run: Command = {
   async run(invocation) {
     const { positionals, flags, runner, signal, print, note } = invocation;
     const file = positionals[0]!;
-    const plan = await readPlan(file);
+    const plan = await readRecipe(file);
     const json = flags['json'] === true;
     const bar = new ProgressBar();
     const kept: Kept[] = [];
@@ -74,25 +74,6 @@ export const run: Command = {
     failWhere(file, outcomes);
   },
 };
-
-async function readPlan(file: string): Promise<Plan> {
-  let content: string;
-  try {
-    content = await readFile(file, 'utf8');
-  } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new UserError(
-      missing ? 'missing' : 'unsupported',
-      file,
-      missing ? 'no such file' : `cannot be read (${String(error)})`,
-      'name a recipe, e.g. study.repscope.yaml',
-      error,
-    );
-  }
-  const { problems, plan } = checkRecipe(content, resolve(file));
-  if (plan) return plan;
-  throw recipeError(file, problems[0]!);
-}
 
 async function writeFiles(
   recipe: string,
