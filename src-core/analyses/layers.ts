@@ -74,22 +74,24 @@ export async function checkRows(
   const mean = new Float64Array(d);
   const first = await rows.rows(0, 1);
   const bound = largest[rows.dtype];
-  let bad = 0;
   let peak = 0;
-  const varies = new Uint8Array(d);
+  /** Columns that have held one value so far: soon few, or none. */
+  let constant = Array.from({ length: d }, (_, j) => j);
   for (const [start, end] of blocks(n, Math.max(1, Math.floor(blockElements / d)))) {
     const block = await rows.rows(start, end);
     for (let at = 0; at < block.length; at += d) {
       for (let j = 0; j < d; j++) {
         const value = block[at + j]!;
         mean[j]! += value;
-        if (value !== first[j]) varies[j] = 1;
         const size = Math.abs(value);
-        if (!(size <= bound)) bad++;
         if (size > peak) peak = size;
       }
+      if (constant.some((j) => block[at + j] !== first[j])) {
+        constant = constant.filter((j) => block[at + j] === first[j]);
+      }
     }
-    if (bad > 0) {
+    // NaN is in no comparison, but in every sum.
+    if (peak > bound || mean.some(Number.isNaN)) {
       const at = firstUnusable(block);
       const place = { where: `row ${start + Math.floor(at / d)}`, of: 'row' };
       throw unusable(label, place, block[at]!, at % d);
@@ -100,13 +102,14 @@ export async function checkRows(
     context.warn(`${label}: no value is above ${peak}, too small to be squared: scale all up`);
   }
   // A mean of copies may be off by a rounding; their own value leaves exact zeros.
-  for (let j = 0; j < d; j++) mean[j] = varies[j] === 1 ? mean[j]! / n : first[j]!;
+  for (let j = 0; j < d; j++) mean[j]! /= n;
+  for (const j of constant) mean[j] = first[j]!;
   return {
     label,
     n,
     d,
     mean,
-    constantColumns: varies.reduce((count, varied) => count - varied, d),
+    constantColumns: constant.length,
     centred: (dtype = rows.dtype) => new ShiftedRows(rows, mean, dtype),
     centredOver: async (range) => new ShiftedRows(rows, await meanOver(rows, range), rows.dtype),
     uncentred: (dtype = rows.dtype) => new ShiftedRows(rows, new Float64Array(d), dtype),
