@@ -165,6 +165,18 @@ describe('a comparison of two models', () => {
   });
 });
 
+describe('a recipe', () => {
+  it('runs from the palette and shows every result', async () => {
+    await workbench.run('Repscope: Run Recipe');
+    await workbench.pick('study.repscope.yaml');
+    for (const label of [`cka · ${model}, ${other}`, /compare · .*int8/, `spectrum · ${model}`]) {
+      await workbench.tab(label).first().waitFor({ timeout: PATIENCE_MS });
+    }
+    await resultPage();
+    await session.screenshot('recipe-dark');
+  });
+});
+
 describe('a long run', () => {
   it('ends without a result when it is cancelled', async () => {
     const before = await workbench.tab(model).count();
