@@ -244,10 +244,11 @@ describe('a recipe', () => {
     await start();
     const { all } = watch('study', () => false);
     const { analyses } = await recipe(`device: cpu
-models: { digits: ${JSON.stringify(model)} }
+models: { digits: mlp.onnx }
 analyses:
   - { name: bad, analysis: cka, inputs: [digits], layers: nothing }
   - { name: shape, analysis: spectrum, inputs: digits }
+report: { html: study.html }
 `);
     expect(analyses).toMatchObject([
       { name: 'bad', error: { code: 'unknown-layer' } },
@@ -255,6 +256,7 @@ analyses:
     ]);
     expect(await client.request<unknown[]>(ListRuns.method)).toHaveLength(1);
     expect(all.at(-1)).toEqual({ kind: 'end', message: '2 analyses' });
+    expect(await readFile(join(folder, 'study.html'), 'utf8')).toContain('"name":"shape"');
   });
 
   test('with a mistake is refused with its line', async () => {

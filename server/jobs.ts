@@ -4,6 +4,7 @@ import { Cancelled, UserError } from '@repscope/core/errors.ts';
 import type { AnalyzeJob, CaptureOptions, CompareJob } from '@repscope/core/jobs/messages.ts';
 import { JobRunner } from '@repscope/core/jobs/runner.ts';
 import { readRecipe } from '@repscope/core/recipe/read.ts';
+import { recipeJson, writeRecipeReport } from '@repscope/core/recipe/report.ts';
 import { runRecipe } from '@repscope/core/recipe/run.ts';
 import type {
   AnalyzeParams,
@@ -96,10 +97,12 @@ export class Jobs {
     const plan = await readRecipe(path);
     const done: RecipeAnswer['analyses'] = [];
     await this.#tracked(modelName(path), workDoneToken, token, async (current, progress) => {
-      await runRecipe(plan, {
+      const outcomes = await runRecipe(plan, {
         run: (job, onProgress) =>
           this.#runnerFor(current).run(job, { signal: progress.signal, onProgress }),
         options: this.#withDefaults({}, current),
+        // Lenses and trees know models by their paths.
+        absolute: true,
         onProgress: (report) => progress.report(report),
         onOutcome: (outcome) => {
           const { name } = outcome;
@@ -111,6 +114,12 @@ export class Jobs {
           onStored();
         },
       });
+      const runs = done.flatMap((part) =>
+        'answer' in part ? [{ name: part.name, ...part.answer }] : [],
+      );
+      const idOf = (name: string) => runs.find((part) => part.name === name)?.run.id ?? null;
+      const entries = outcomes.map((outcome) => ({ ...outcome, run: idOf(outcome.name) }));
+      await writeRecipeReport(path, plan, runs, recipeJson(path, entries));
       return `${done.length} analyses`;
     });
     return { analyses: done };

@@ -1,5 +1,5 @@
-import { writeFile } from 'node:fs/promises';
-import { toErrorData, UserError } from '../errors.ts';
+import { toErrorData } from '../errors.ts';
+import { writeReport } from '../recipe/report.ts';
 import { exportResult } from '../results/export.ts';
 import { defaultStorage } from '../results/locations.ts';
 import { openStore, summarize } from '../results/store.ts';
@@ -34,20 +34,5 @@ export function storeRun(result: Result): { run: RunSummary; problem?: string } 
   } catch (error) {
     const { where, what, remedy } = toErrorData(error);
     return { run: summarize(result), problem: `${where}: ${what}; ${remedy}` };
-  }
-}
-
-export async function writeReport(path: string, content: string): Promise<void> {
-  try {
-    await writeFile(path, content);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new UserError(
-      'unwritable',
-      path,
-      `cannot be written (${reason})`,
-      'name another file',
-      error,
-    );
   }
 }

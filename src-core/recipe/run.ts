@@ -15,6 +15,8 @@ export interface RecipeRun {
   run: (job: AnalyzeJob | CompareJob, onProgress: (progress: Progress) => void) => Promise<Result>;
   /** Settings of the one who runs it; a recipe's own go before. */
   options: CaptureOptions;
+  /** Results name inputs by their absolute paths, not as the recipe writes them. */
+  absolute?: boolean;
   onProgress: (progress: Progress) => void;
   /** Called as soon as each analysis ends, so that nothing finished is ever lost. */
   onOutcome: (outcome: RecipeOutcome) => Promise<void> | void;
@@ -26,9 +28,10 @@ export interface RecipeRun {
  */
 export async function runRecipe(
   { analyses }: Plan,
-  { run, options, onProgress, onOutcome }: RecipeRun,
+  { run, options, absolute = false, onProgress, onOutcome }: RecipeRun,
 ): Promise<RecipeOutcome[]> {
-  for (const { job } of analyses) await checkInputs(job);
+  const located = new Map<PlannedAnalysis, string[]>();
+  for (const planned of analyses) located.set(planned, await locateInputs(planned.job));
   const outcomes: RecipeOutcome[] = [];
   for (const [index, planned] of analyses.entries()) {
     const report = ({ fraction, message }: Progress) =>
@@ -36,33 +39,40 @@ export async function runRecipe(
         fraction: (index + fraction) / analyses.length,
         message: analyses.length > 1 ? `${planned.name}: ${message}` : message,
       });
-    const outcome = await runOne(planned, (job) => run({ ...options, ...job }, report));
+    const inputs = absolute ? located.get(planned)! : planned.job.inputs;
+    const job = { ...options, ...planned.job, inputs } as PlannedAnalysis['job'];
+    const outcome = await runOne(planned.name, () => run(job, report));
     outcomes.push(outcome);
     await onOutcome(outcome);
   }
   return outcomes;
 }
 
-async function runOne(
-  { name, job }: PlannedAnalysis,
-  run: (job: AnalyzeJob | CompareJob) => Promise<Result>,
-): Promise<RecipeOutcome> {
+async function runOne(name: string, run: () => Promise<Result>): Promise<RecipeOutcome> {
   try {
-    return { name, result: await run(job) };
+    return { name, result: await run() };
   } catch (error) {
     if (error instanceof Cancelled) throw error;
     return { name, error: toErrorData(error) };
   }
 }
 
-async function checkInputs({ inputs, cwd }: AnalyzeJob | CompareJob): Promise<void> {
+/**
+ * Where the inputs are.
+ * @throws UserError `missing`
+ */
+async function locateInputs({ inputs, cwd }: PlannedAnalysis['job']): Promise<string[]> {
+  const located: string[] = [];
   for (const input of inputs) {
-    if (!isMatrixSpec(input)) await locateModel(input, [cwd]);
-    else {
-      const path = resolve(cwd, input.replace(/#[^#/\\]*$/, ''));
-      await access(path).catch((error: unknown) => {
-        throw new UserError('missing', input, 'no such file', 'check the path', error);
-      });
+    if (!isMatrixSpec(input)) {
+      located.push(await locateModel(input, [cwd]));
+      continue;
     }
+    const file = input.replace(/#[^#/\\]*$/, '');
+    await access(resolve(cwd, file)).catch((error: unknown) => {
+      throw new UserError('missing', input, 'no such file', 'check the path', error);
+    });
+    located.push(resolve(cwd, file) + input.slice(file.length));
   }
+  return located;
 }

@@ -1,13 +1,12 @@
-import { dirname, resolve } from 'node:path';
 import { UserError } from '../../errors.ts';
-import type { Plan } from '../../recipe/check.ts';
 import { readRecipe } from '../../recipe/read.ts';
+import { recipeJson, writeRecipeReport, writeReport } from '../../recipe/report.ts';
 import { runRecipe, type RecipeOutcome } from '../../recipe/run.ts';
 import { exportReport } from '../../results/export.ts';
 import type { Result, RunSummary } from '../../results/schema.ts';
 import { captureOptions } from '../capture-flags.ts';
-import { text, type Command, type Invocation } from '../command.ts';
-import { storeRun, writeReport } from '../finish-run.ts';
+import { text, type Command } from '../command.ts';
+import { storeRun } from '../finish-run.ts';
 import { ProgressBar } from '../progress.ts';
 import { showResult } from '../show-result.ts';
 
@@ -65,42 +64,23 @@ export const run: Command = {
         );
       },
     }).finally(() => bar.clear());
-    const summary = JSON.stringify({
-      recipe: file,
-      analyses: outcomes.map((outcome) => ({ ...outcome, run: runs.get(outcome.name) ?? null })),
-    });
+    const entries = outcomes.map((outcome) => ({
+      ...outcome,
+      run: runs.get(outcome.name) ?? null,
+    }));
+    const summary = recipeJson(file, entries);
     if (json) print(summary);
-    await writeFiles(file, plan, kept, summary, invocation);
+    const written = await writeRecipeReport(file, plan, kept, summary);
+    // A path on the command line is relative to where the user stands.
+    const html = text(flags['html']);
+    if (html !== undefined && kept.length > 0) {
+      await writeReport(html, await exportReport(kept));
+      written.push(html);
+    }
+    for (const path of written) note(`written to ${path}`);
     failWhere(file, outcomes);
   },
 };
-
-async function writeFiles(
-  recipe: string,
-  { report }: Plan,
-  kept: readonly Kept[],
-  summary: string,
-  { flags, note }: Invocation,
-): Promise<void> {
-  const folder = dirname(resolve(recipe));
-  // A path on the command line is relative to where the user stands.
-  const flag = text(flags['html']);
-  const pages = [
-    ...(report.html === undefined ? [] : [resolve(folder, report.html)]),
-    ...(flag === undefined ? [] : [resolve(flag)]),
-  ];
-  if (kept.length > 0) {
-    for (const page of pages) {
-      await writeReport(page, await exportReport(kept));
-      note(`report written to ${page}`);
-    }
-  }
-  if (report.json !== undefined) {
-    const path = resolve(folder, report.json);
-    await writeReport(path, `${summary}\n`);
-    note(`results written to ${path}`);
-  }
-}
 
 function failWhere(recipe: string, outcomes: readonly RecipeOutcome[]): void {
   const failed = outcomes.filter((outcome) => 'error' in outcome);

@@ -3,7 +3,7 @@ import { exportResult } from '../../results/export.ts';
 import { defaultStorage } from '../../results/locations.ts';
 import { openStore, type RunStore } from '../../results/store.ts';
 import { text, type Command } from '../command.ts';
-import { writeReport } from '../finish-run.ts';
+import { writeReport } from '../../recipe/report.ts';
 import { showResult } from '../show-result.ts';
 import { table } from '../table.ts';
 

@@ -75,11 +75,14 @@ export const barcode: ViewKind<Barcode> = {
       Math.max(200, Math.min(560, 90 + lineCount(view) * 6)) + legendHeight(names(view), width),
     option: (view, theme, { width }) => {
       const end = right(view);
+      const axis = numberAxis(theme, view.x);
+      // The end lies a little past the data and is no round number.
+      const axisLabel = { ...(axis['axisLabel'] as object), showMaxLabel: false };
       const starts = offsets(view);
       return {
         grid: boundedGrid(legendHeight(names(view), width), 6),
         legend: legend(theme, names(view), width),
-        xAxis: { ...numberAxis(theme, view.x), nameGap: 28, max: end },
+        xAxis: { ...axis, axisLabel, nameGap: 28, max: end },
         yAxis: { type: 'value', show: false, inverse: true, min: -1, max: lineCount(view) - 2 },
         series: view.series.map((series, row) => ({
           id: `bars-${row}`,
