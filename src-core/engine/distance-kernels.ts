@@ -8,6 +8,7 @@ import {
   graphOf,
   output,
   rowsOf,
+  runRows,
   scalar,
   typeOf,
   wider,
@@ -30,9 +31,9 @@ function squaredDistances(graph: GraphBuilder, left: Real, right: Real): Value {
   return graph.op('Relu', [distances]);
 }
 
-const distanceGraph = graphOf((graph, left: Real, right: Real) => {
+const distanceGraph = graphOf((graph, left: Real, right: Real, to: Real) => {
   const type = wider(left, right);
-  output(graph, squaredDistances(graph, left, right), [type, 'float64'], ['m', 'n']);
+  output(graph, squaredDistances(graph, left, right), [type, to], ['m', 'n']);
 });
 
 /** Squared Euclidean distances between rows of a: m × d and b: n × d; m × n, in float64. */
@@ -42,10 +43,8 @@ export async function distances(
   a: Operand,
   b: Operand,
 ): Promise<Float64Array> {
-  const [m, n] = [rowsOf(a, d), rowsOf(b, d)];
-  const data = new Float64Array(m * n);
-  const feeds = { a: feed(a, [m, d]), b: feed(b, [n, d]) };
-  await engine.run(distanceGraph(typeOf(a), typeOf(b)), feeds, { y: { data, dims: [m, n] } });
+  const data = new Float64Array(rowsOf(a, d) * rowsOf(b, d));
+  await runRows(engine, distanceGraph, d, [a, b], data);
   return data;
 }
 
@@ -63,25 +62,17 @@ const radialGraph = graphOf((graph, left: Real, right: Real, to: Real) => {
  * exp(−γ·d²) between rows of a: m × d and b: n × d, written to `target` in its element type; m·n
  * values.
  */
-export async function radialInto(
+export const radialInto = (
   engine: Engine,
   d: number,
   gamma: number,
   a: Operand,
   b: Operand,
   target: Floats,
-): Promise<void> {
-  const [m, n] = [rowsOf(a, d), rowsOf(b, d)];
-  await engine.run(
-    radialGraph(typeOf(a), typeOf(b), typeOf(target)),
-    {
-      a: feed(a, [m, d]),
-      b: feed(b, [n, d]),
-      gamma: scalar(wider(typeOf(a), typeOf(b)), gamma),
-    },
-    { y: { data: target, dims: [m, n] } },
-  );
-}
+): Promise<void> =>
+  runRows(engine, radialGraph, d, [a, b], target, {
+    gamma: scalar(wider(typeOf(a), typeOf(b)), gamma),
+  });
 
 const lengthGraph = graphOf((graph, left: Real, right: Real, to: Real) => {
   const type = wider(left, right);
@@ -90,20 +81,13 @@ const lengthGraph = graphOf((graph, left: Real, right: Real, to: Real) => {
 });
 
 /** Distances between rows of a: m × d and b: n × d, not squared; see {@link radialInto}. */
-export async function lengthsInto(
+export const lengthsInto = (
   engine: Engine,
   d: number,
   a: Operand,
   b: Operand,
   target: Floats,
-): Promise<void> {
-  const [m, n] = [rowsOf(a, d), rowsOf(b, d)];
-  await engine.run(
-    lengthGraph(typeOf(a), typeOf(b), typeOf(target)),
-    { a: feed(a, [m, d]), b: feed(b, [n, d]) },
-    { y: { data: target, dims: [m, n] } },
-  );
-}
+): Promise<void> => runRows(engine, lengthGraph, d, [a, b], target);
 
 const nearestGraph = graphOf((graph, left: Real, right: Real) => {
   const distances = squaredDistances(graph, left, right);

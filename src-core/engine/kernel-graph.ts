@@ -1,6 +1,6 @@
 import { GraphBuilder, type Value } from '../onnx/graph-builder.ts';
 import type { Floats } from '../tensor/matrix.ts';
-import type { FeedTensor } from './device-engine.ts';
+import type { Engine, Feeds, FeedTensor } from './device-engine.ts';
 import { DeviceMatrix, type Operand } from './device-matrix.ts';
 
 // What kernels share: graphs by element type, with symbolic shapes, so that one graph serves every
@@ -31,6 +31,26 @@ export const rowsOf = (data: Operand, d: number): number =>
 
 export const floats = (type: Real, length: number): Floats =>
   type === 'float64' ? new Float64Array(length) : new Float32Array(length);
+
+/**
+ * Run a graph over the rows of a: m × d and b: n × d whose only output, m × n, is written to
+ * `target`.
+ */
+export async function runRows(
+  engine: Engine,
+  graph: (left: Real, right: Real, to: Real) => Uint8Array,
+  d: number,
+  [a, b]: readonly [Operand, Operand],
+  target: Floats,
+  more: Feeds = {},
+): Promise<void> {
+  const [m, n] = [rowsOf(a, d), rowsOf(b, d)];
+  await engine.run(
+    graph(typeOf(a), typeOf(b), typeOf(target)),
+    { a: feed(a, [m, d]), b: feed(b, [n, d]), ...more },
+    { y: { data: target, dims: [m, n] } },
+  );
+}
 
 /** A graph for each list of arguments, e.g. element types, built when first used. */
 export function graphOf<A extends readonly (string | number)[]>(

@@ -9,6 +9,7 @@ import {
   graphOf,
   output,
   rowsOf,
+  runRows,
   typeOf,
   wider,
   type Real,
@@ -75,20 +76,13 @@ export async function gram(
 }
 
 /** {@link gram} written to `target` in its element type; m·n values. */
-export async function gramInto(
+export const gramInto = (
   engine: Engine,
   d: number,
   a: Operand,
   b: Operand,
   target: Floats,
-): Promise<void> {
-  const [m, n] = [rowsOf(a, d), rowsOf(b, d)];
-  await engine.run(
-    gramGraph(typeOf(a), typeOf(b), typeOf(target)),
-    { a: feed(a, [m, d]), b: feed(b, [n, d]) },
-    { y: { data: target, dims: [m, n] } },
-  );
-}
+): Promise<void> => runRows(engine, gramGraph, d, [a, b], target);
 
 /** All inner products of p vectors with q vectors of length m, in their element type; p × q. */
 export async function dots(engine: Engine, m: number, a: Operand, b: Operand): Promise<Floats> {

@@ -94,7 +94,7 @@ describe('edges', () => {
     await expect(run(neco, [plain('in', x), plain('out', out)])).rejects.toThrow(/set dims/);
     const narrow = out.map((row) => row.slice(0, 2));
     await expect(run(neco, [labelled(x, y), plain('out', narrow)])).rejects.toThrow(
-      /in has 5 units and out 2/,
+      /in and out: have 5 and 2 units/,
     );
     const two = model('out', { a: out, b: out });
     await expect(run(neco, [labelled(x, y), two])).rejects.toThrow(/no layers that correspond/);

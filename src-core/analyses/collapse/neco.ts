@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { UserError } from '../../errors.ts';
 import { classesOf } from '../classes.ts';
-import { correspondingLayers } from '../corresponding.ts';
+import { layersOfSets } from '../corresponding.ts';
 import type { AnalysisContext, AnalysisDefinition, NamedRows, Side } from '../definition.ts';
 import { checkRows } from '../layers.ts';
 import { requireMemory } from '../memory.ts';
@@ -80,7 +80,7 @@ nc5 = mean_c |cos(μ_c, μ_out)|, of the rows as they are. Rows of zeros have no
         'set dims, or name a file of labels with --labels',
       );
     }
-    const pairs = layerPairs(first, second);
+    const pairs = layersOfSets(first, second);
     const layers: LayerNeco[] = [];
     for (const [index, [x, y]] of pairs.entries()) {
       const step = (fraction: number) =>
@@ -102,27 +102,6 @@ nc5 = mean_c |cos(μ_c, μ_out)|, of the rows as they are. Rows of zeros have no
     };
   },
 };
-
-function layerPairs(first: Side, second: Side): [NamedRows, NamedRows][] {
-  const pairs = correspondingLayers(first, second);
-  const where = `${first.name} and ${second.name}`;
-  if (pairs.length === 0) {
-    throw new UserError(
-      'wrong-shape',
-      where,
-      'have no layers that correspond',
-      'choose as many layers of one as of the other with --layers',
-    );
-  }
-  const odd = pairs.find(([x, y]) => x.d !== y.d);
-  if (odd === undefined) return pairs;
-  throw new UserError(
-    'wrong-shape',
-    where,
-    `${odd[0].label} has ${odd[0].d} units and ${odd[1].label} ${odd[1].d}`,
-    'give two sets of samples of one representation',
-  );
-}
 
 /** Samples a unit below which axes fit the samples that set them. */
 const enoughSamples = 5;

@@ -1,8 +1,7 @@
 import { z } from 'zod';
-import { UserError } from '../../errors.ts';
 import type { Real, View } from '../../results/schema.ts';
 import { blocks } from '../blocks.ts';
-import { correspondingLayers } from '../corresponding.ts';
+import { layersOfOneShape } from '../corresponding.ts';
 import type { AnalysisContext, AnalysisDefinition, NamedRows, Side } from '../definition.ts';
 import { checkRows } from '../layers.ts';
 import { real } from '../statistics.ts';
@@ -61,7 +60,11 @@ Of two models, layers correspond by name, else by rank, so that one layer of eac
 
   async run(sides, { threshold }, context) {
     const [first, second] = sides as [Side, Side];
-    const pairs = layerPairs(first, second);
+    const pairs = layersOfOneShape(
+      first,
+      second,
+      'give the means first and the log-variances second, of the same samples',
+    );
     const layers: Posterior[] = [];
     for (const [index, [means, logs]] of pairs.entries()) {
       const step = (fraction: number) =>
@@ -84,22 +87,6 @@ Of two models, layers correspond by name, else by rank, so that one layer of eac
     };
   },
 };
-
-function layerPairs(first: Side, second: Side): [NamedRows, NamedRows][] {
-  const pairs = correspondingLayers(first, second);
-  const where = `${first.name} and ${second.name}`;
-  const odd = pairs.find(([means, logs]) => means.n !== logs.n || means.d !== logs.d);
-  if (pairs.length > 0 && odd === undefined) return pairs;
-  const shape = ({ n, d }: NamedRows) => `${n} × ${d}`;
-  throw new UserError(
-    'wrong-shape',
-    where,
-    odd
-      ? `are ${shape(odd[0])} and ${shape(odd[1])}, and means and log-variances have one shape`
-      : 'have no layers that correspond',
-    'give the means first and the log-variances second, of the same samples',
-  );
-}
 
 async function posterior(
   means: NamedRows,

@@ -114,6 +114,6 @@ test('many samples are thinned out, zeros named, other shapes refused', async ()
   const outcome = await run(invariance, [plain('a', rows), plain('b', zero)]);
   expect(outcome.warnings.join()).toMatch(/1 views are zero/);
   await expect(run(invariance, [plain('a', rows), plain('b', rows.slice(1))])).rejects.toThrow(
-    /are 30 × 4 and 29 × 4, and two views/,
+    /are 30 × 4 and 29 × 4, and need one shape/,
   );
 });

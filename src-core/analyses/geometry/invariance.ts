@@ -1,10 +1,9 @@
 import { z } from 'zod';
-import { UserError } from '../../errors.ts';
 import type { Real, View } from '../../results/schema.ts';
 import type { Floats } from '../../tensor/matrix.ts';
-import { correspondingLayers } from '../corresponding.ts';
+import { layersOfOneShape } from '../corresponding.ts';
 import type { AnalysisContext, AnalysisDefinition, NamedRows, Side } from '../definition.ts';
-import { checkRows, fullLabel, layerValues } from '../layers.ts';
+import { checkRows, layerValues } from '../layers.ts';
 import { requireMemory } from '../memory.ts';
 import { seed } from '../parameters.ts';
 import { Random } from '../random.ts';
@@ -70,7 +69,11 @@ Layers of two models correspond by name, else by rank.`,
 
   async run(sides, settings, context) {
     const [first, second] = sides as [Side, Side];
-    const pairs = layerPairs(first, second);
+    const pairs = layersOfOneShape(
+      first,
+      second,
+      'capture one model over both sets of views, given as --probe twice in the same order',
+    );
     const layers: LayerInvariance[] = [];
     for (const [index, [a, b]] of pairs.entries()) {
       const step = (fraction: number) =>
@@ -96,23 +99,6 @@ Layers of two models correspond by name, else by rank.`,
 interface LayerInvariance {
   label: string;
   values: Record<'infonce' | 'lidar' | 'dime' | 'limit', Real>;
-}
-
-function layerPairs(first: Side, second: Side): [NamedRows, NamedRows][] {
-  const pairs = correspondingLayers(first, second);
-  const odd = pairs.find(([a, b]) => a.n !== b.n || a.d !== b.d);
-  if (pairs.length > 0 && odd === undefined) return pairs;
-  const shape = ({ n, d }: NamedRows) => `${n} × ${d}`;
-  throw new UserError(
-    'wrong-shape',
-    odd
-      ? `${fullLabel(first, odd[0])} and ${fullLabel(second, odd[1])}`
-      : `${first.name} and ${second.name}`,
-    odd
-      ? `are ${shape(odd[0])} and ${shape(odd[1])}, and two views of the same samples have one shape`
-      : 'have no layers that correspond',
-    'capture one model over both sets of views, given as --probe twice in the same order',
-  );
 }
 
 async function layerInvariance(

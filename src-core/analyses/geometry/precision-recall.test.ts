@@ -138,7 +138,7 @@ describe('what cannot be measured', () => {
       code: 'too-few-samples',
     });
     await expect(outcomeOf(gaussianRows(9, 2, 1), gaussianRows(9, 3, 1))).rejects.toThrow(
-      /2 units and fake 3/,
+      /real and fake: have 2 and 3 units/,
     );
     const one = model('m', { a: gaussianRows(9, 2, 1), b: gaussianRows(9, 2, 1) });
     const two = model('n', { c: gaussianRows(9, 2, 1) });

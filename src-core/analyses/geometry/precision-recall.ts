@@ -1,7 +1,6 @@
 import { z } from 'zod';
-import { UserError } from '../../errors.ts';
 import type { View } from '../../results/schema.ts';
-import { correspondingLayers } from '../corresponding.ts';
+import { layersOfSets } from '../corresponding.ts';
 import type { AnalysisContext, AnalysisDefinition, NamedRows, Side } from '../definition.ts';
 import { checkRows, type CheckedRows } from '../layers.ts';
 import { requireMemory } from '../memory.ts';
@@ -55,7 +54,7 @@ Of two models, corresponding layers are compared: of the same name, else of the 
 
   async run(sides, { k }, context) {
     const [first, second] = sides as [Side, Side];
-    const pairs = layerPairs(first, second);
+    const pairs = layersOfSets(first, second);
     const layers: ({ label: string } & Scores)[] = [];
     for (const [index, [x, y]] of pairs.entries()) {
       const step = (fraction: number) =>
@@ -75,29 +74,6 @@ Of two models, corresponding layers are compared: of the same name, else of the 
     };
   },
 };
-
-function layerPairs(first: Side, second: Side): [NamedRows, NamedRows][] {
-  const pairs = correspondingLayers(first, second);
-  const where = `${first.name} and ${second.name}`;
-  if (pairs.length === 0) {
-    throw new UserError(
-      'wrong-shape',
-      where,
-      'have no layers that correspond',
-      'choose as many layers of one as of the other with --layers',
-    );
-  }
-  for (const [x, y] of pairs) {
-    if (x.d === y.d) continue;
-    throw new UserError(
-      'wrong-shape',
-      where,
-      `${x.label} has ${x.d} units and ${y.label} ${y.d}, and distances need the same ones`,
-      'give two sets of samples of one representation',
-    );
-  }
-  return pairs;
-}
 
 async function scores(
   x: NamedRows,

@@ -34,6 +34,29 @@ export function numberAxis(
   };
 }
 
+/** An axis of names, written as `short` has them and turned as `rotate` says. */
+export function categoryAxis(
+  theme: Theme,
+  name: string,
+  labels: readonly string[],
+  short: ReadonlyMap<string, string>,
+  { rotate, room }: { rotate: number; room: number },
+): Record<string, unknown> {
+  const base = axisBase(theme, name);
+  return {
+    ...base,
+    type: 'category',
+    data: labels,
+    splitLine: { show: false },
+    axisLabel: {
+      ...(base['axisLabel'] as object),
+      rotate,
+      formatter: (label: string) => short.get(label),
+    },
+    nameGap: room + 4,
+  };
+}
+
 /** An axis option that shows every so manieth of `count` labels, `spacing` pixels apart at least. */
 export const tickInterval = (count: number, pixels: number, spacing: number): object => ({
   axisLabel: { interval: thinning(count, pixels, spacing) - 1 },

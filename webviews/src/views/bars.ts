@@ -7,8 +7,8 @@ import {
   textWidth,
 } from '../shared/format.ts';
 import {
-  axisBase,
   boundedGrid,
+  categoryAxis,
   legend,
   legendHeight,
   numberAxis,
@@ -42,20 +42,7 @@ export const bars: ViewKind<Bars> = {
     option: (view, theme, { width }) => ({
       grid: boundedGrid(legendHeight(names(view), width), 6),
       legend: legend(theme, names(view), width),
-      xAxis: {
-        ...axisBase(theme, view.x.name),
-        type: 'category',
-        data: labels(view),
-        splitLine: { show: false },
-        axisLabel: {
-          color: theme.foreground,
-          fontSize: theme.fontSize,
-          fontFamily: theme.fontFamily,
-          rotate: fitted(view, width).rotate,
-          formatter: (label: string) => shortLabels(view).get(label),
-        },
-        nameGap: fitted(view, width).room + 8,
-      },
+      xAxis: categoryAxis(theme, view.x.name, labels(view), shortLabels(view), fitted(view, width)),
       // Bars are read by their length, so that the axis begins at zero.
       yAxis: { ...numberAxis(theme, view.y), scale: view.y.log ?? false, nameGap: 44 },
       series: view.series.map((series, index) => ({

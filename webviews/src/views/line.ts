@@ -9,7 +9,7 @@ import {
 } from '../shared/format.ts';
 import type { Theme } from '../shared/theme.ts';
 import {
-  axisBase,
+  categoryAxis,
   boundedGrid,
   dashOf,
   legend,
@@ -163,20 +163,7 @@ export const line: ViewKind<Line> = {
       const short = shortLabels(view);
       const fitted = fitLabels([...short.values()], width - 80);
       const x = isCategory(view)
-        ? {
-            ...axisBase(theme, view.x.name),
-            type: 'category',
-            data: labels(view),
-            splitLine: { show: false },
-            axisLabel: {
-              color: theme.foreground,
-              fontSize: theme.fontSize,
-              fontFamily: theme.fontFamily,
-              rotate: fitted.rotate,
-              formatter: (label: string) => short.get(label),
-            },
-            nameGap: fitted.room + 4,
-          }
+        ? categoryAxis(theme, view.x.name, labels(view), short, fitted)
         : {
             ...numberAxis(theme, view.x),
             splitLine: { show: false },
