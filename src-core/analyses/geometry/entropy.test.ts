@@ -66,11 +66,25 @@ test('of a data set it is that of the pooled samples as one prompt', async () =>
   expect(scaled.values['effectiveRank']).toBe(dataset.values['effectiveRank']);
 });
 
+test('of an array of samples × tokens × units it is that of the means over tokens', async () => {
+  const sequences = [4, 5, 6, 7].map((seed) => gaussianRows(3, 5, seed));
+  const means = sequences.map((rows) =>
+    Array.from({ length: 5 }, (_, j) => rows.reduce((sum, row) => sum + row[j]! / 3, 0)),
+  );
+  const flat = sequences.map((rows) => rows.flat());
+  const side = plain('x', flat);
+  const array = { ...side, layers: [Object.assign(side.layers[0]!, { sample: [3, 5] })] };
+  const { values } = await run(entropy, [array]);
+  near(values['entropy'], (await run(entropy, [plain('x', means)])).values['entropy'], 1e-12);
+  const deeper = Object.assign(plain('x', flat).layers[0]!, { sample: [3, 5, 1] });
+  await expect(run(entropy, [{ ...side, layers: [deeper] }])).rejects.toThrow(/has 4 axes/);
+});
+
 test('asks for tokens or samples as its scope says', () => {
   const { input } = entropy;
   if (typeof input !== 'function') throw new Error('not a function');
   expect(input({ scope: 'prompt', alpha: 1, normalize: 'none' })).toBe('tokens');
-  expect(input({ scope: 'dataset', alpha: 1, normalize: 'none' })).toBe('samples');
+  expect(input({ scope: 'dataset', alpha: 1, normalize: 'none' })).toBe('repeats');
 });
 
 test('zeros and single tokens are left out where they have no value', async () => {

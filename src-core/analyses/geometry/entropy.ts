@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { UserError } from '../../errors.ts';
 import type { Real, View } from '../../results/schema.ts';
 import { Matrix } from '../../tensor/matrix.ts';
 import type { AnalysisContext, AnalysisDefinition, NamedRows, Side } from '../definition.ts';
@@ -34,7 +35,8 @@ export const entropy: AnalysisDefinition<typeof params> = {
   title: 'Matrix entropy',
   summary: 'How evenly tokens, or samples, spread over the directions of a layer.',
   arity: 1,
-  input: ({ scope }) => (scope === 'prompt' ? 'tokens' : 'samples'),
+  // An array of sequences × tokens × units is pooled here, as models are when they are captured.
+  input: ({ scope }) => (scope === 'prompt' ? 'tokens' : 'repeats'),
   params,
   values: {
     entropy:
@@ -43,7 +45,7 @@ export const entropy: AnalysisDefinition<typeof params> = {
       'exponential of the entropy before it is divided by a logarithm: directions in use',
   },
   headline: 'entropy',
-  formula: `Z rows × units, not centred: the tokens of one sample (scope=prompt) or all samples, pooled (scope=dataset); p_i = λ_i(ZZᵀ)/tr(ZZᵀ).
+  formula: `Z rows × units, not centred: the tokens of one sample (scope=prompt) or all samples, pooled (scope=dataset; an array of samples × tokens × units is averaged over its tokens); p_i = λ_i(ZZᵀ)/tr(ZZᵀ).
 S_α = log(Σ p_i^α)/(1 − α); for α = 1 its limit −Σ p_i log p_i, with 0·log 0 = 0 (Giraldo, Rao and Príncipe 2015).
 scope=prompt: the mean of S_α over samples, each divided by the logarithm that normalize names of its own tokens n and units d; samples of zeros alone, and those of one token where n divides, are left out.
 effectiveRank = exp(mean S_α) without division. With α = 2 that of one matrix is the participation ratio of its uncentred spectrum.
@@ -90,13 +92,43 @@ interface LayerEntropy {
 
 type Step = (fraction: number) => Promise<void>;
 
+/** The mean over the tokens of each sample, of an array of samples × tokens × units. */
+function pooled(layer: NamedRows): NamedRows {
+  if (layer.sample === undefined) return layer;
+  const [tokens, d, ...more] = layer.sample;
+  if (tokens === undefined || d === undefined || more.length > 0) {
+    throw new UserError(
+      'wrong-shape',
+      layer.label,
+      `has ${layer.sample.length + 1} axes, and this analysis takes samples × units or samples × tokens × units`,
+      'select or flatten the rest',
+    );
+  }
+  const { label, n } = layer;
+  return {
+    label,
+    n,
+    d,
+    dtype: 'float64',
+    async rows(start, end) {
+      const data = await layer.rows(start, end);
+      const means = new Float64Array((end - start) * d);
+      data.forEach((value, at) => {
+        means[Math.floor(at / (tokens * d)) * d + (at % d)]! += value / tokens;
+      });
+      return means;
+    },
+  };
+}
+
 async function ofDataset(
-  layer: NamedRows,
+  given: NamedRows,
   _: Side,
   settings: Params,
   context: AnalysisContext,
   step: Step,
 ): Promise<LayerEntropy> {
+  const layer = pooled(given);
   const rows = await checkRows(layer, context, 2);
   const eigenvalues = await momentEigenvalues(context.engine, rows.uncentred('float64'), step);
   const raw = renyiEntropy(eigenvalues, settings.alpha);
