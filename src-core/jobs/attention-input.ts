@@ -12,11 +12,10 @@ import { selectLayers } from '../models/layers.ts';
 import type { LayerInfo, ModelOutline } from '../models/model.ts';
 import { Matrix, type Floats } from '../tensor/matrix.ts';
 import type { MatrixFile } from '../tensor/matrix-file.ts';
+import { callBudget } from '../engine/call-budget.ts';
 
 /** How far the probabilities of a query may be from adding up to 1: those of 16-bit models are. */
 const tolerance = 0.01;
-/** Multiply-adds of one engine call in float64, for ≤ 100 ms on a slow processor. */
-const callBudget = 4e8;
 
 /**
  * The attention maps of a model: softmax outputs [samples, heads, tokens, tokens], by the names that

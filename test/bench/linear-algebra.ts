@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Random } from '../../src-core/analyses/random.ts';
+import { ascending, meanRanks } from '../../src-core/analyses/ranks.ts';
 import { assignment } from '../../src-core/engine/linear-algebra/assignment.ts';
 import { symmetricEigen } from '../../src-core/engine/linear-algebra/eigen.ts';
-import { ranks } from '../../src-core/engine/linear-algebra/ranks.ts';
 import { singularValues, svd } from '../../src-core/engine/linear-algebra/svd.ts';
 
 interface Taken {
@@ -28,7 +28,7 @@ const compute = {
   svd: async (a, m, n) => (await svd(a, m, n)).s,
   assignment: (a, m, n) =>
     Float64Array.from(assignment(a, m, n), (column, row) => a[row * n + column]!),
-  ranks: (a) => ranks(a).map((rank) => rank ** 2),
+  ranks: async (a) => meanRanks(a, await ascending(a)).map((rank) => rank ** 2),
 } satisfies Record<string, Compute>;
 
 const cases: readonly (readonly [keyof typeof compute, number, number])[] = [

@@ -68,10 +68,7 @@ export async function principalAxes(
 ): Promise<Float64Array> {
   const { n, d } = rows;
   const { matrix, size } = await smallerMoment(engine, rows, (part) => step(0.4 * part));
-  for (let i = 0; i < size; i++) {
-    for (let j = 0; j < i; j++) matrix[j * size + i] = matrix[i * size + j]!;
-  }
-  const eigen = await leadingEigen(engine, matrix, size, Math.min(count, size), {
+  const eigen = await leadingEigen(matrix, size, Math.min(count, size), {
     step: (part) => step(0.4 + 0.4 * part),
   });
   const { values } = eigen;

@@ -1,6 +1,7 @@
 import type { Engine } from '../../engine/device-engine.ts';
 import { cross, gram } from '../../engine/kernels.ts';
 import { symmetricEigen } from '../../engine/linear-algebra/eigen.ts';
+import { transpose } from '../../engine/linear-algebra/transpose.ts';
 
 type Step = (fraction: number) => Promise<void>;
 
@@ -43,20 +44,12 @@ export async function betweenClasses(
   const leading = all.vectors.slice(0, rank * order);
   if (rank === 0 || !narrow) return { values: values.map((v) => v / classes), vectors: leading };
   // From eigenvectors of M̃M̃ᵀ to those of M̃ᵀM̃.
-  const vectors = await gram(engine, classes, leading, transposed(centred, classes, d));
+  const vectors = await gram(engine, classes, leading, transpose(centred, classes, d));
   for (let k = 0; k < rank; k++) {
     const length = Math.sqrt(values[k]!);
     for (let j = k * d; j < (k + 1) * d; j++) vectors[j]! /= length;
   }
   return { values: values.map((value) => value / classes), vectors };
-}
-
-function transposed(matrix: Float64Array, rows: number, columns: number): Float64Array {
-  const turned = new Float64Array(matrix.length);
-  for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < columns; j++) turned[j * rows + i] = matrix[i * columns + j]!;
-  }
-  return turned;
 }
 
 /** vᵀSv for each row of the vectors: r × d, S symmetric d × d. */

@@ -3,10 +3,10 @@ import { cross, gram } from '../../engine/kernels.ts';
 import type { Random } from '../random.ts';
 import type { Feature } from './feature-variance-design.ts';
 import { solveRidge } from './feature-variance-solve.ts';
+import { callBudget } from '../../engine/call-budget.ts';
 
 /** Ridge penalty, in units of the mean variance of a unit. */
 const penalty = 1e-2;
-const callBudget = 4e8;
 
 export interface ProbeScores {
   /** Held-out accuracy, or R² of a quantity. */

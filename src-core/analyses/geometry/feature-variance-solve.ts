@@ -1,6 +1,7 @@
 import type { Engine } from '../../engine/device-engine.ts';
 import { gram } from '../../engine/kernels.ts';
 import { solvePositive } from '../../engine/linear-algebra/factor.ts';
+import { transpose } from '../../engine/linear-algebra/transpose.ts';
 
 /** Unknowns up to which a factorisation takes well below 100 ms. */
 const direct = 384;
@@ -23,7 +24,7 @@ export async function solveRidge(
 ): Promise<Float64Array> {
   if (n <= direct) return solvePositive(matrix, n, right, columns);
   // Unknowns are kept by column, so that one column is contiguous.
-  const residual = transposed(right, n, columns);
+  const residual = transpose(right, n, columns);
   const solution = new Float64Array(residual.length);
   const direction = residual.slice();
   const column = (of: Float64Array, c: number) => of.subarray(c * n, (c + 1) * n);
@@ -53,17 +54,11 @@ export async function solveRidge(
     squares = next;
     await step();
   }
-  return transposed(solution, columns, n);
+  return transpose(solution, columns, n);
 }
 
 function dot(a: Float64Array, b = a): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
   return sum;
-}
-
-function transposed(a: Float64Array, m: number, n: number): Float64Array {
-  const turned = new Float64Array(a.length);
-  for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) turned[j * m + i] = a[i * n + j]!;
-  return turned;
 }

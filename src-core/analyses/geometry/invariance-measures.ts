@@ -4,11 +4,10 @@ import { symmetricEigen } from '../../engine/linear-algebra/eigen.ts';
 import { blocks } from '../blocks.ts';
 import type { Random } from '../random.ts';
 import { renyiEntropy } from './entropy-measures.ts';
+import { callBudget } from '../../engine/call-budget.ts';
+import { toUnitLength } from './unit-rows.ts';
 
 type Step = (fraction: number) => Promise<void>;
-
-/** Multiply-adds of one engine call in float64, for ≤ 100 ms on a slow processor. */
-const callBudget = 4e8;
 
 /** Cosines of samples, n × n each. */
 export interface Cosines {
@@ -40,14 +39,7 @@ async function product(
 /** Rows scaled to unit length, and how many are zero. */
 function unitRows(rows: Float64Array, d: number): { unit: Float64Array; zeros: number } {
   const unit = rows.slice();
-  let zeros = 0;
-  for (let at = 0; at < rows.length; at += d) {
-    const row = unit.subarray(at, at + d);
-    const length = Math.sqrt(row.reduce((sum, value) => sum + value * value, 0));
-    if (length === 0) zeros++;
-    else for (let j = 0; j < d; j++) row[j]! /= length;
-  }
-  return { unit, zeros };
+  return { unit, zeros: toUnitLength(unit, d).length };
 }
 
 /** Cosines within and between two views a and b, n × d each. */

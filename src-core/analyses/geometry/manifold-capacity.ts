@@ -20,6 +20,7 @@ import {
 } from './manifold-capacity-anchor.ts';
 import { centreCorrelations } from './manifold-capacity-centres.ts';
 import { profileView } from './profile-view.ts';
+import { toUnitLength } from './unit-rows.ts';
 
 const leastSamples = 4;
 const blockElements = 1 << 20;
@@ -272,11 +273,7 @@ async function layerCapacity(
 
 function unitRows(rows: Float64Array, d: number): Float64Array {
   const unit = rows.slice();
-  for (let at = 0; at < unit.length; at += d) {
-    const row = unit.subarray(at, at + d);
-    const length = Math.sqrt(row.reduce((sum, value) => sum + value * value, 0));
-    if (length > 0) for (let j = 0; j < d; j++) row[j]! /= length;
-  }
+  toUnitLength(unit, d);
   return unit;
 }
 

@@ -3,9 +3,8 @@ import { lengthsInto } from '../../engine/kernels.ts';
 import type { Floats } from '../../tensor/matrix.ts';
 import { blocks } from '../blocks.ts';
 import type { CheckedRows } from '../layers.ts';
+import { callBudget } from '../../engine/call-budget.ts';
 
-/** Multiply-adds of one engine call. */
-const callBudget = 4e8;
 const largestTile = 4096;
 const largestHeight = 512;
 /** Bound on the error of a squared distance, in units of rounding of |x|² + |y|². */

@@ -4,11 +4,10 @@ import { leadingEigen, symmetricEigen } from '../../engine/linear-algebra/eigen.
 import { blocks } from '../blocks.ts';
 import type { CheckedRows } from '../layers.ts';
 import { smallerMoment } from './second-moment.ts';
+import { callBudget } from '../../engine/call-budget.ts';
 
 type Step = (fraction: number) => Promise<void>;
 
-/** Multiply-adds of one engine call in float64. */
-const callBudget = 4e8;
 /** Share of all components above which all are computed. */
 const fewShare = 0.25;
 
@@ -35,16 +34,13 @@ export async function principalComponents(
   const source = rows.centred('float64');
   const { matrix, size } = await smallerMoment(engine, source, (part) => step(0.4 * part));
   let trace = 0;
-  for (let i = 0; i < size; i++) {
-    trace += matrix[i * size + i]!;
-    for (let j = 0; j < i; j++) matrix[j * size + i] = matrix[i * size + j]!;
-  }
+  for (let i = 0; i < size; i++) trace += matrix[i * size + i]!;
   const count = Math.min(components, n - 1, d);
   const options = { step: (part: number) => step(0.4 + 0.4 * part) };
   const { values, vectors } =
     count > fewShare * size
       ? await symmetricEigen(matrix, size, { vectors: true, ...options })
-      : await leadingEigen(engine, matrix, size, count, options);
+      : await leadingEigen(matrix, size, count, options);
   const leading = vectors.subarray(0, count * size);
   const scores = new Float64Array(n * count);
   if (n < d) {

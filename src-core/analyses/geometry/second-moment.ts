@@ -4,9 +4,8 @@ import { symmetricEigen } from '../../engine/linear-algebra/eigen.ts';
 import type { RowSource } from '../../tensor/matrix.ts';
 import { blocks } from '../blocks.ts';
 import type { CheckedRows } from '../layers.ts';
+import { callBudget } from '../../engine/call-budget.ts';
 
-/** Multiply-adds of one engine call in float64, for ≤ 100 ms on a slow processor. */
-const callBudget = 4e8;
 /** Elements of a block that is read at once. */
 const blockElements = 1 << 19;
 

@@ -1,5 +1,19 @@
 import type { Floats, RowSource } from '../../tensor/matrix.ts';
 
+/** Scale rows of width d to unit length, in place; the rows of zeros, which stay so. */
+export function toUnitLength(data: Floats, d: number): number[] {
+  const zeros: number[] = [];
+  for (let at = 0; at < data.length; at += d) {
+    const row = data.subarray(at, at + d);
+    let squares = 0;
+    for (const value of row) squares += value * value;
+    const length = Math.sqrt(squares);
+    if (length === 0) zeros.push(at / d);
+    else for (let j = 0; j < d; j++) row[j]! /= length;
+  }
+  return zeros;
+}
+
 /** Rows scaled to unit length. A row of zeros has no direction: it stays zero and is counted. */
 export class UnitRows implements RowSource {
   readonly n: number;
@@ -22,14 +36,7 @@ export class UnitRows implements RowSource {
 
   async rows(start: number, end: number): Promise<Floats> {
     const block = await this.#source.rows(start, end);
-    for (let row = start; row < end; row++) {
-      const values = block.subarray((row - start) * this.d, (row - start + 1) * this.d);
-      let squares = 0;
-      for (const value of values) squares += value * value;
-      const length = Math.sqrt(squares);
-      if (length === 0) this.#zeroRows.add(row);
-      else for (let j = 0; j < values.length; j++) values[j]! /= length;
-    }
+    for (const row of toUnitLength(block, this.d)) this.#zeroRows.add(start + row);
     return block;
   }
 }

@@ -7,6 +7,7 @@ import { mean } from '../statistics.ts';
 import { basisOf, type Basis } from './cca-basis.ts';
 import { comparePairs, type PairMeasure, type Step } from './pairs.ts';
 import { centredColumns, crossProduct, gatherRows } from './products.ts';
+import { transpose } from '../../engine/linear-algebra/transpose.ts';
 
 const params = z.object({
   variance: z
@@ -131,7 +132,7 @@ function measure(
       const { u, s, vt } = await svd(matrix, p, q, { step: (part) => step(0.25 + part / 2) });
       const rho = Array.from(s, (value) => Math.min(1, value));
       const left = { n: p, width: rho.length, data: u };
-      const right = { n: q, width: rho.length, data: transposed(vt, q) };
+      const right = { n: q, width: rho.length, data: transpose(vt, vt.length / q, q) };
       const weighted = async (side: Basis, directions: typeof left) => {
         const loads = await crossProduct(engine, directions, side.loadings, () => step(0.9));
         return projectionWeighted(rho, loads);
@@ -174,15 +175,6 @@ function projectionWeighted(rho: readonly number[], loadings: Float64Array): num
     }
   });
   return weighted / total;
-}
-
-function transposed(matrix: Float64Array, columns: number): Float64Array {
-  const rows = matrix.length / columns;
-  const result = new Float64Array(matrix.length);
-  for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < columns; j++) result[j * rows + i] = matrix[i * columns + j]!;
-  }
-  return result;
 }
 
 function correlations({ rho }: Record<string, unknown>): View[] {

@@ -15,6 +15,7 @@ import { groupsOf, holdOut } from './hold-out.ts';
 import type { Step } from './pairs.ts';
 import type { Columns } from './products.ts';
 import { toUnitRows } from './retrieval.ts';
+import { callBudget } from '../../engine/call-budget.ts';
 
 const params = z.object({
   holdout: z
@@ -29,8 +30,6 @@ const params = z.object({
 });
 
 const least = 4;
-/** Multiply-adds of one engine call in float64, for ≤ 100 ms on a slow processor. */
-const callBudget = 4e8;
 const largestBlock = 512;
 
 export const compatibility: AnalysisDefinition<typeof params> = {

@@ -7,11 +7,10 @@ import type { AnalysisContext, AnalysisDefinition } from '../definition.ts';
 import { bootstrap, seed } from '../parameters.ts';
 import { mean } from '../statistics.ts';
 import { comparePairs, type PairMeasure, type Step } from './pairs.ts';
+import { callBudget } from '../../engine/call-budget.ts';
 
 const params = z.object({ bootstrap, seed });
 
-/** Multiply-adds of one engine call in float64. */
-const callBudget = 4e8;
 /** Squared distances this much apart, relatively, are the same. */
 const tie = 1e-12;
 /** Squared distances below this share of the largest have lost digits. */

@@ -6,9 +6,8 @@ import { blocks } from '../blocks.ts';
 import type { CheckedRows } from '../layers.ts';
 import { Random } from '../random.ts';
 import type { Step } from './pairs.ts';
+import { callBudget } from '../../engine/call-budget.ts';
 
-/** Multiply-adds of one engine call, for ≤ 100 ms on a slow processor. */
-const callBudget = 4e8;
 /** Units that a random rotation mixes at a time. */
 const mixed = 256;
 

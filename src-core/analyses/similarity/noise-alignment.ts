@@ -2,6 +2,7 @@ import { svd } from '../../engine/linear-algebra/svd.ts';
 import type { Engine } from '../../engine/device-engine.ts';
 import type { Step } from './pairs.ts';
 import { crossProduct, rowProduct, type Columns } from './products.ts';
+import { transpose } from '../../engine/linear-algebra/transpose.ts';
 
 /** A representation whose samples are Gaussian: a mean and a spread each. */
 export interface Noisy {
@@ -93,18 +94,18 @@ async function matchFactors(
   const [p, q] = [x.factor, y.factor];
   const matched = { n: n * q, width, data: new Float64Array(n * q * width) };
   if (x.traces === 0 || y.traces === 0) return { matched, overlap: 0 };
-  const columns = { n: width, width: y.means.width, data: transposed(map, y.means.width, width) };
+  const columns = { n: width, width: y.means.width, data: transpose(map, y.means.width, width) };
   const turned = await rowProduct(engine, y.factors, columns, pause);
   let overlap = 0;
   for (let sample = 0; sample < n; sample++) {
     const own = x.factors.data.subarray(sample * p * width, (sample + 1) * p * width);
     const other = turned.subarray(sample * q * width, (sample + 1) * q * width);
     // Rows of one with rows of the other, p × q.
-    const products = product(own, transposed(other, q, width), p, width, q);
+    const products = product(own, transpose(other, q, width), p, width, q);
     const { u, s, vt } = await svd(products, p, q);
     overlap += s.reduce((sum, value) => sum + value, 0);
     const match = product(u, vt, p, s.length, q);
-    matched.data.set(product(transposed(match, p, q), own, q, p, width), sample * q * width);
+    matched.data.set(product(transpose(match, p, q), own, q, p, width), sample * q * width);
     await pause(0);
   }
   return { matched, overlap };
@@ -118,14 +119,6 @@ function product(a: Float64Array, b: Float64Array, m: number, k: number, n: numb
       const factor = a[i * k + l]!;
       for (let j = 0; j < n; j++) result[i * n + j]! += factor * b[l * n + j]!;
     }
-  }
-  return result;
-}
-
-export function transposed(matrix: Float64Array, rows: number, columns: number): Float64Array {
-  const result = new Float64Array(matrix.length);
-  for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < columns; j++) result[j * rows + i] = matrix[i * columns + j]!;
   }
   return result;
 }

@@ -4,11 +4,10 @@ import { symmetricEigen } from '../../engine/linear-algebra/eigen.ts';
 import { blocks, columnsOf } from '../blocks.ts';
 import type { CheckedRows } from '../layers.ts';
 import type { Step } from './pairs.ts';
+import { callBudget } from '../../engine/call-budget.ts';
 
 // Products of matrices in memory, row-major and in float64, a block at a time.
 
-/** Multiply-adds of one engine call in float64, for ≤ 100 ms on a slow processor. */
-const callBudget = 4e8;
 const largestPanel = 1024;
 /** Narrow enough that the half which is left out counts. */
 const selfPanel = 256;

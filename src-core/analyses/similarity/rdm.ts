@@ -3,9 +3,8 @@ import { gram } from '../../engine/kernels.ts';
 import type { Floats, RowSource } from '../../tensor/matrix.ts';
 import { blocks, type Range } from '../blocks.ts';
 import { hold } from './held-rows.ts';
+import { callBudget } from '../../engine/call-budget.ts';
 
-/** Multiply-adds of one engine call, for ≤ 100 ms on a slow processor. */
-const callBudget = 4e8;
 const largestTile = 512;
 /** Elements of rows that are kept rather than read and changed again for every tile. */
 const heldElements = 1 << 24;

@@ -6,14 +6,13 @@ import type { PermutableUnits, TiedAxis } from '../../onnx/permutable-axes.ts';
 import type { Floats } from '../../tensor/matrix.ts';
 import { blocks } from '../blocks.ts';
 import type { Random } from '../random.ts';
+import { callBudget } from '../../engine/call-budget.ts';
 
 type Step = (fraction: number) => Promise<void>;
 
 /** For each layer, the unit of the second model that takes the place of each unit of the first. */
 export type Permutations = Int32Array[];
 
-/** Multiply-adds of one product, for about 100 ms on a slow processor. */
-const callBudget = 4e8;
 /** Passes over all layers; descent ends long before, when no layer gains. */
 const mostPasses = 100;
 /** Gains below this share of the sum are rounding. */

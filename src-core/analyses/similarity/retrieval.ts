@@ -3,22 +3,13 @@ import { gram } from '../../engine/kernels.ts';
 import { blocks } from '../blocks.ts';
 import type { Step } from './pairs.ts';
 import type { Columns } from './products.ts';
+import { callBudget } from '../../engine/call-budget.ts';
+import { toUnitLength } from '../geometry/unit-rows.ts';
 
-/** Multiply-adds of one engine call in float64, for ≤ 100 ms on a slow processor. */
-const callBudget = 4e8;
 const largestBlock = 512;
 
 /** Rows scaled to unit length, in place; those of zeros stay so, and are counted. */
-export function toUnitRows({ n, width, data }: Columns): number {
-  let zeros = 0;
-  for (let row = 0; row < n; row++) {
-    const part = data.subarray(row * width, (row + 1) * width);
-    const length = Math.sqrt(part.reduce((sum, value) => sum + value * value, 0));
-    if (length > 0) for (let j = 0; j < width; j++) part[j]! /= length;
-    else zeros++;
-  }
-  return zeros;
-}
+export const toUnitRows = ({ width, data }: Columns): number => toUnitLength(data, width).length;
 
 /** Whether each row is other than zeros. */
 export const directed = ({ n, width, data }: Columns): Uint8Array =>

@@ -1,4 +1,3 @@
-import type { Engine } from '../device-engine.ts';
 import { divideAndConquer } from './divide.ts';
 import { tridiagonalValues } from './ql.ts';
 import { applyReflections } from './reflections.ts';
@@ -78,7 +77,6 @@ export async function symmetricEigen(
  * no spectrum is slow to converge; it takes about half as long where `count` is small.
  */
 export function leadingEigen(
-  _engine: Engine,
   matrix: Float64Array,
   n: number,
   count: number,

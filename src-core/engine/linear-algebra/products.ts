@@ -1,11 +1,9 @@
 import { GraphBuilder } from '../../onnx/graph-builder.ts';
 import { createEngine, type Engine, type FeedTensor } from '../device-engine.ts';
+import { callBudget } from '../call-budget.ts';
 
 // Products in float64 run on onnxruntime's processor kernels, whichever device the analyses use:
 // accelerators that it reaches have no float64 or little of it.
-
-/** Multiply-adds of one call, for ≤ 100 ms on a slow processor. */
-const callBudget = 4e8;
 
 let engine: Promise<Engine> | undefined;
 const cpu = () => (engine ??= createEngine('cpu'));

@@ -1,8 +1,6 @@
 import type { Step } from './eigen.ts';
 import { reflected, rowGram } from './products.ts';
-
-/** Multiply-adds of one call, for ≤ 100 ms on a slow processor. */
-const callBudget = 4e8;
+import { callBudget } from '../call-budget.ts';
 
 export interface Reflections {
   count: number;

@@ -114,7 +114,7 @@ async function unpackMesa(codename: string, folder: string): Promise<void> {
   }
 }
 
-/** The archive that the machine installs from, else Debian's own. */
+/** The archive that the machine installs from. @throws Error where it names none */
 async function debianMirror(): Promise<string> {
   const files = ['/etc/apt/sources.list', '/etc/apt/sources.list.d/debian.sources'];
   for (const file of files) {
@@ -122,7 +122,7 @@ async function debianMirror(): Promise<string> {
     const uri = /^(?!#).*?(https?:\/\/\S+\/debian)\/?(?=\s|$)/m.exec(text)?.[1];
     if (uri !== undefined) return uri;
   }
-  return 'http://deb.debian.org/debian';
+  throw new Error(`${files.join(' and ')} name no archive of Debian`);
 }
 
 function swiftShader(): Promise<Candidate> {
